@@ -1,0 +1,82 @@
+"""Evidence on disk: one JSON line per record, appended as records arrive, so that kill -9 loses at most one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import sasa_theory
+import synthetic
+
+from .contract import Effort
+from .runner import Record
+
+
+class EvidenceLog:
+    """The file of one run: a header that says what the numbers depend on, then one line per record.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+    effort, seed
+        Of the run; with a digest of the source code they make up the header.
+    resume : bool
+        Keep the records that the file holds. Without it the file starts anew.
+
+    Raises
+    ------
+    ValueError
+        If ``resume`` is set and the file was written under another header, or holds something else.
+    """
+
+    def __init__(self, path: Path, effort: Effort, seed: int, *, resume: bool = False) -> None:
+        self.path = path
+        self._header = {"format": 1, "effort": effort, "seed": seed, "source": source_digest()}
+        self.kept: list[Record] = self._read() if resume and path.exists() else []
+        self.rewrite(self.kept)
+
+    def append(self, record: Record) -> None:
+        """Add one record and hand it to the operating system."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(record.to_json()) + "\n")
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Replace the file by the header and these records, in this order; it is whole at every moment."""
+        lines = [self._header, *(record.to_json() for record in records)]
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        temporary.replace(self.path)
+
+    def _read(self) -> list[Record]:
+        text = self.path.read_text()
+        lines = text[: text.rfind("\n") + 1].splitlines()  # a killed run may leave half a line
+        try:
+            header, *rest = (json.loads(line) for line in lines)
+            differing = [key for key, value in self._header.items() if header.get(key) != value]
+            records = [Record.from_json(line) for line in rest]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(
+                f"{self.path} is no evidence of this program; run without --resume to replace it"
+            ) from None
+        if differing:
+            raise ValueError(f"{self.path} comes from another {differing[0]}; run without --resume to replace it")
+        return records
+
+
+def source_digest() -> str:
+    """Digest of all source files of the packages whose code the numbers depend on."""
+    digest = hashlib.sha256()
+    for package in (sasa_theory, synthetic):
+        folder = Path(str(package.__file__)).parent
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Every record of an evidence file as a plain mapping, for notebooks and reports."""
+    return [json.loads(line) for line in path.read_text().splitlines()[1:]]

@@ -1,0 +1,65 @@
+"""The command line: ``sasa-theory verify`` runs the executable theorems."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+_FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def main_callback() -> None:
+    """Claims about sparse autoencoders, proved, measured and falsified against known ground truth."""
+
+
+@app.command(epilog="Example: sasa-theory verify --claim A1 --claim C2 --seed 3 --out my-run")
+def verify(
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="Tighter intervals and larger d: minutes in place of seconds.")
+    ] = False,
+    claim: Annotated[list[str] | None, typer.Option(help="Verify this claim only; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; one per core if omitted.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for evidence.jsonl and figures/.", file_okay=False)] = Path(
+        "verify"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
+    list_claims: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
+    explain: Annotated[str | None, typer.Option(help="State one claim in full and stop.", metavar="ID")] = None,
+) -> None:
+    """Measure every theorem, compare it with its bound, and check that its falsifier fails.
+
+    Exit status: 0 all claims verified; 1 a claim is violated or inconclusive, or a falsifier is not violated;
+    2 bad arguments; 130 interrupted.
+    """
+    from rich.console import Console
+
+    from sasa_theory.claims import select
+    from sasa_theory.report.verdicts import claim_list, explanation
+    from sasa_theory.verification import run_verification
+
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    effort: Literal["quick", "full"] = "full" if full else "quick"
+    try:
+        chosen = select([explain] if explain else claim)
+        if list_claims or explain:
+            console.print(claim_list(chosen) if list_claims else explanation(chosen[0], effort))
+            return
+        verified = run_verification(chosen, out, console, effort=effort, seed=seed, jobs=jobs, resume=resume)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except KeyboardInterrupt:
+        console.print(f"Interrupted; the same command with --resume continues from {out}.")
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if verified else 1)
+
+
+def main() -> None:
+    """Entry point of the ``sasa-theory`` command."""
+    app()

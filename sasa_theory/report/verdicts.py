@@ -1,0 +1,68 @@
+"""Tables of claims and verdicts for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from sasa_theory.claims import Claim, Effort, Result
+
+_SIGN = {"<=": "\N{LESS-THAN OR EQUAL TO}", ">=": "\N{GREATER-THAN OR EQUAL TO}", "==": "="}
+_STYLE = {"verified": "green", "violated": "bold red", "vacuous": "bold red", "inconclusive": "yellow"}
+
+
+def verdict_table(results: Iterable[Result]) -> Table:
+    """One row per claim: its closest measurement, its weakest falsifier, the verdict."""
+    table = Table(caption="shown: the measurement that lies worst and the falsifier that comes closest to passing")
+    table.add_column("claim", no_wrap=True)
+    table.add_column("statement", min_width=36)
+    for header in ("measured", "bound", "margin"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("falsifier", min_width=18)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
+    for result in results:
+        worst, against = result.worst.evidence, result.weakest_falsifier
+        broken = against.evidence.verdict == "violated"
+        table.add_row(
+            result.claim.id,
+            result.claim.plain,
+            f"{worst.measured:.4g}",
+            f"{_SIGN[worst.relation]} {worst.bound:.4g}",
+            f"±{-worst.margin:.1%}" if worst.relation == "==" else f"{worst.margin:+.1%}",
+            Text(f"{against.setting['case']} ({against.evidence.verdict})", style="" if broken else "bold red"),
+            Text(result.outcome, style=_STYLE[result.outcome]),
+            f"{result.seconds:.1f}",
+        )
+        table.add_section()
+    return table
+
+
+def claim_list(claims: Iterable[Claim[Any]]) -> Table:
+    """Every claim with its title and plain sentence."""
+    table = Table("claim", "title", "statement")
+    for claim in claims:
+        table.add_row(claim.id, claim.title, claim.plain)
+    return table
+
+
+def explanation(claim: Claim[Any], effort: Effort) -> RenderableType:
+    """A claim in full: statement, assumptions, sources, settings, falsifiers."""
+    cases = list(dict.fromkeys(setting.case for setting in claim.grid(effort)))
+    lines = [
+        ("in words", [claim.plain]),
+        ("LaTeX", [claim.statement]),
+        ("assumes", claim.assumptions),
+        ("source", claim.reference),
+        ("measured on", [f"{case} ({sum(s.case == case for s in claim.grid(effort))} settings)" for case in cases]),
+        ("falsified by", [setting.case for setting in claim.falsifiers(effort)]),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, values in lines:
+        table.add_row(Text(name, style="bold"), Group(*map(Text, values)))
+    return Panel(table, title=f"{claim.id} {claim.title}", title_align="left")

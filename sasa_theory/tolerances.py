@@ -1,0 +1,15 @@
+"""The one table of tolerances, each with its reason."""
+
+from __future__ import annotations
+
+CONFIDENCE = 1 - 1e-6
+"""Level of every interval in a claim: a run of some hundred intervals then raises a false alarm once in thousands."""
+
+RESOLUTION = 0.1
+"""A measurement whose interval reaches further than this share of the bound to either side decides nothing near it."""
+
+ROUNDING = 1e-9
+"""Slack for float64 arithmetic alone, relative to the bound: sums of up to 1e6 terms, no solver."""
+
+SOLVER = 1e-4
+"""Slack for iterative solvers (linear programs, proximal gradient), far below any gap that a claim is about."""

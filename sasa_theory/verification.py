@@ -1,0 +1,116 @@
+"""One run of the claims on this machine: worker processes, progress, evidence on disk, figures."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sasa_theory.claims import Claim, Effort, Record, Result, plan, verify
+from sasa_theory.claims.evidence_log import EvidenceLog
+from sasa_theory.report.verdicts import verdict_table
+
+_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run_verification(
+    claims: Sequence[Claim[Any]],
+    out: Path,
+    console: Console,
+    *,
+    effort: Effort = "quick",
+    seed: int = 0,
+    jobs: int | None = None,
+    resume: bool = False,
+) -> bool:
+    """Run ``claims``, print the table, write evidence and figures; return whether all are verified.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        What to verify.
+    out : Path
+        Folder for ``evidence.jsonl`` and ``figures/<claim>.png``; made if missing.
+    console : rich.console.Console
+        Where the table goes; the progress bar is silent off a terminal.
+    effort, seed
+        Grid of settings and seed of every measurement.
+    jobs : int, optional
+        Worker processes, one per core if omitted. Numbers do not depend on it.
+    resume : bool
+        Keep what an interrupted run of the same effort, seed and source code left in ``out``.
+
+    Raises
+    ------
+    ValueError
+        If ``resume`` finds evidence of another effort, seed or version of the code.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    tasks = plan(claims, effort, seed)
+    log = EvidenceLog(out / "evidence.jsonl", effort, seed, resume=resume)
+    done = [record for record in log.kept if record.task in set(tasks)]
+    with _workers(jobs) as executor, _progress(console) as progress:
+        bar = progress.add_task("claims", total=len(tasks), completed=len(done))
+
+        def keep(record: Record) -> None:
+            log.append(record)
+            progress.update(bar, advance=1, description=record.task.claim)
+
+        results = verify(tasks, executor, done=done, on_record=keep)
+        log.rewrite(record for result in results for record in result.records)
+        console.print(verdict_table(results))
+        _draw(results, out / "figures", executor, console)
+    failed = [f"{result.claim.id} is {result.outcome}" for result in results if result.outcome != "verified"]
+    count = f"{len(results)} claim{'s' if len(results) > 1 else ''}"
+    console.print("; ".join(failed) if failed else f"{count} verified, every falsifier violated.")
+    console.print(f"Every number: {log.path}")
+    return not failed
+
+
+def _draw(results: Sequence[Result], folder: Path, executor: ProcessPoolExecutor, console: Console) -> None:
+    if importlib.util.find_spec("seaborn") is None:
+        console.print("Figures skipped: they need seaborn (pip install 'sasa-theory[plot]').")
+        return
+    from sasa_theory.report.figures import save_figure
+
+    folder.mkdir(exist_ok=True)
+    for future in [executor.submit(save_figure, result, folder) for result in results]:
+        future.result()
+    console.print(f"Figures: {folder}")
+
+
+@contextmanager
+def _workers(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes with one BLAS thread each: the last bits of a matrix product depend on the number of threads."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=_ignore_interrupt)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the parent process, which stops the workers in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description:>6}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

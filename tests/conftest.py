@@ -1,0 +1,13 @@
+"""Hypothesis profiles shared by every test: `dev` (default), `ci` (derandomised), `nightly` (many examples)."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=_SLOW)
+settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("nightly", deadline=None, max_examples=500, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
