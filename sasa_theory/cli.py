@@ -41,6 +41,7 @@ def verify(
     from rich.console import Console
 
     from sasa_theory.claims import select
+    from sasa_theory.claims.evidence_log import EvidenceLog
     from sasa_theory.report.verdicts import claim_list, explanation
     from sasa_theory.verification import run_verification
 
@@ -51,9 +52,11 @@ def verify(
         if list_claims or explain:
             console.print(claim_list(chosen) if list_claims else explanation(chosen[0], effort))
             return
-        verified = run_verification(chosen, out, console, effort=effort, seed=seed, jobs=jobs, resume=resume)
+        log = EvidenceLog(out / "evidence.jsonl", effort, seed, resume=resume)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    try:
+        verified = run_verification(chosen, log, console, jobs=jobs)
     except KeyboardInterrupt:
         console.print(f"Interrupted; the same command with --resume continues from {out}.")
         raise typer.Exit(130) from None

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sasa_theory.claims import Claim, Effort, Record, Result, plan, verify
+from sasa_theory.claims import Claim, Record, Result, plan, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
 
@@ -23,14 +23,7 @@ _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_verification(
-    claims: Sequence[Claim[Any]],
-    out: Path,
-    console: Console,
-    *,
-    effort: Effort = "quick",
-    seed: int = 0,
-    jobs: int | None = None,
-    resume: bool = False,
+    claims: Sequence[Claim[Any]], log: EvidenceLog, console: Console, *, jobs: int | None = None
 ) -> bool:
     """Run ``claims``, print the table, write evidence and figures; return whether all are verified.
 
@@ -38,25 +31,15 @@ def run_verification(
     ----------
     claims : sequence of Claim
         What to verify.
-    out : Path
-        Folder for ``evidence.jsonl`` and ``figures/<claim>.png``; made if missing.
+    log : EvidenceLog
+        Says effort and seed, keeps the records, and holds those of an interrupted run; figures go into ``figures/``
+        beside it.
     console : rich.console.Console
         Where the table goes; the progress bar is silent off a terminal.
-    effort, seed
-        Grid of settings and seed of every measurement.
     jobs : int, optional
         Worker processes, one per core if omitted. Numbers do not depend on it.
-    resume : bool
-        Keep what an interrupted run of the same effort, seed and source code left in ``out``.
-
-    Raises
-    ------
-    ValueError
-        If ``resume`` finds evidence of another effort, seed or version of the code.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    tasks = plan(claims, effort, seed)
-    log = EvidenceLog(out / "evidence.jsonl", effort, seed, resume=resume)
+    tasks = plan(claims, log.effort, log.seed)
     done = [record for record in log.kept if record.task in set(tasks)]
     with _workers(jobs) as executor, _progress(console) as progress:
         bar = progress.add_task("claims", total=len(tasks), completed=len(done))
@@ -68,7 +51,7 @@ def run_verification(
         results = verify(tasks, executor, done=done, on_record=keep)
         log.rewrite(record for result in results for record in result.records)
         console.print(verdict_table(results))
-        _draw(results, out / "figures", executor, console)
+        _draw(results, log.path.parent / "figures", executor, console)
     failed = [f"{result.claim.id} is {result.outcome}" for result in results if result.outcome != "verified"]
     count = f"{len(results)} claim{'s' if len(results) > 1 else ''}"
     console.print("; ".join(failed) if failed else f"{count} verified, every falsifier violated.")

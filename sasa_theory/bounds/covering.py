@@ -84,7 +84,7 @@ def log_atom_floor(
 
     low = np.log(k)
     high = low + target / k  # C(N, k) >= (N/k)^k
-    inside = (k > 1) & (gap(high, k, target) > 0) & (target > 0)
+    inside = (k > 1) & (target > 0) & (gap(low, k, target) < 0) & (gap(high, k, target) > 0)  # else they agree
     root = elementwise.find_root(gap, (low, np.where(inside, high, low + 1.0)), args=(k, np.where(inside, target, 0.1)))
     return np.where(inside, np.asarray(root.x), np.where(k > 1, high, target))[()]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .special import betainc_quantile, log_betainc
+from .special import betainc_quantile, log_beta, log_betainc
 from .validate import Floats, count, real
+
+_SMALL = 1e-280  # below this, I_u(a, b) is its leading term u^a / (a B(a, b)) to all digits, and u may underflow
 
 
 def log_distortion_floor(log_atoms: ArrayLike, d: ArrayLike, *, signed: bool = True) -> Floats:
@@ -43,9 +45,10 @@ def log_distortion_floor(log_atoms: ArrayLike, d: ArrayLike, *, signed: bool = T
     u, v = betainc_quantile(a, 0.5, -log_lines)
     with np.errstate(divide="ignore", invalid="ignore"):
         capped = np.log1p(-1 / d) + log_betainc(a + 1, 0.5, u, v) - log_betainc(a, 0.5, u, v)
-        few = np.log1p(-np.exp(log_lines) / d)  # no u reaches 1: fewer than one full line
+        tiny = np.log(a / (a + 1)) + (np.log(a) + log_beta(a, 0.5) - log_lines) / a
+        few = np.log1p(-np.exp(np.minimum(log_lines, 0.0)) / d)  # no u reaches 1: fewer than one full line
         line = np.where(log_lines < 0, few, -np.inf)
-    return np.where(d == 1, line, np.where(log_lines < 0, few, capped))[()]
+    return np.where(d == 1, line, np.where(log_lines < 0, few, np.where(u > _SMALL, capped, tiny)))[()]
 
 
 def distortion_floor(atoms: ArrayLike, d: ArrayLike, *, signed: bool = True) -> Floats:

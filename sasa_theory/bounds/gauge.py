@@ -12,7 +12,7 @@ from scipy.optimize import elementwise
 from scipy.special import digamma
 
 from .caps import log_cap_measure
-from .special import betainc_quantile, log_beta, log_incomplete_integral
+from .special import betainc_quantile, continued_fraction, log_beta
 from .validate import Floats, count, real
 
 _SERIES_TERMS = 60  # the alternating series below runs over (a y)^j / (j j!) with a y < 1
@@ -79,8 +79,7 @@ def gauge_floor_from_log(log_atoms: ArrayLike, d: ArrayLike, *, signed: bool = F
     a = (d - 1) / 2
     bounded = log_caps > 1e-12
     u, v = betainc_quantile(a, 0.5, np.where(bounded, -log_caps, -1.0))
-    log_mean = log_caps + _log_integral_b0(a, u, v) - log_beta(a, 0.5)
-    return np.where(bounded, np.exp(np.minimum(log_mean, 700.0)), np.inf)[()]
+    return np.where(bounded, _mean_secant(log_caps, a, u, v), np.inf)[()]
 
 
 def log_near_optimal_floor(d: ArrayLike, eta: ArrayLike, *, signed: bool = False) -> Floats:
@@ -126,13 +125,24 @@ def _angle_of_gauge(excess: Floats) -> Floats:
     return np.arctan(np.sqrt(excess * (2 + excess)))
 
 
-def _log_integral_b0(a: Floats, x: Floats, y: Floats) -> Floats:
-    """``log int_0^x t^(a-1) / (1-t) dt``: continued fraction for small x, expansion in y = 1-x near the pole."""
-    a, x, y = np.broadcast_arrays(a, x, y)
+def _mean_secant(log_caps: Floats, a: Floats, x: Floats, y: Floats) -> Floats:
+    """Mean of ``(1-u)^(-1/2)`` over caps ``u <= x`` that fill the sphere: the ratio of two incomplete integrals.
+
+    For small x their powers of x cancel, and the continued fractions remain; near the pole at x = 1 the integral
+    ``int_0^x t^(a-1) / (1-t) dt`` is expanded in y = 1-x and the other one is the caps' measure.
+    """
+    log_caps, a, x, y = np.broadcast_arrays(log_caps, a, x, y)
     near = y * (a + 2) < 1
-    safe_x, safe_y = np.where(near, 0.5, x), np.where(near, 0.5, y)
-    far = log_incomplete_integral(np.where(near, 0.5, a), 0.0, safe_x, safe_y)
-    y = np.where(near, y, 1e-3 / (a + 2))
+    safe_a, safe_x = np.where(near, 0.5, a), np.where(near, 0.5, x)
+    far = continued_fraction(safe_a, 0.0, safe_x) / continued_fraction(safe_a, 0.5, safe_x)
+    few = np.where(near, log_caps, 0.0)  # caps so large that they reach the pole
+    with np.errstate(divide="ignore"):
+        far = far / np.sqrt(y)
+    return np.where(near, np.exp(few - log_beta(a, 0.5)) * _pole_integral(a, np.where(near, y, 1e-3 / (a + 2))), far)
+
+
+def _pole_integral(a: Floats, y: Floats) -> Floats:
+    """``int_0^(1-y) t^(a-1) / (1-t) dt`` for ``a y < 1``, by its expansion in y."""
     j = np.arange(1, _SERIES_TERMS)
     ratio = (j + 1 - a[..., None]) / (j + 1) * y[..., None]  # of successive terms C(a-1, j) (-1)^(j+1) y^j, without 1/j
     terms = (
@@ -140,5 +150,4 @@ def _log_integral_b0(a: Floats, x: Floats, y: Floats) -> Floats:
         * y[..., None]
         * np.concatenate([np.ones((*a.shape, 1)), np.cumprod(ratio[..., :-1], axis=-1)], axis=-1)
     )
-    pole = -np.log(y) - digamma(a) + digamma(1.0) + (terms / j).sum(-1)
-    return np.where(near, np.log(pole), far)
+    return -np.log(y) - digamma(a) + digamma(1.0) + (terms / j).sum(-1)

@@ -46,7 +46,7 @@ def phi(s: ArrayLike, lam: ArrayLike) -> Floats:
     """
     s, lam = real("s", s, 0.0), real("lam", lam, 0.0)
     kept = s > lam / 2
-    return np.where(kept, lam - lam**2 / (4 * np.where(kept, s, 1.0)), s)[()]
+    return np.where(kept, lam * (1 - lam / (4 * np.where(kept, s, 1.0))), s)[()]
 
 
 def single_group_optimum(eigenvalues: ArrayLike, lam: float, *, rank: int | None = None) -> SingleGroupOptimum:
@@ -94,9 +94,12 @@ def partition_floor(eigenvalues: ArrayLike, lam: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If an argument is negative.
+        If an argument is negative or ``eigenvalues`` is a single number.
     """
-    return phi(eigenvalues, np.asarray(lam, dtype=float)[..., None]).sum(-1)
+    s = real("eigenvalues", eigenvalues, 0.0)
+    if s.ndim == 0:
+        raise ValueError(f"eigenvalues must have at least one dimension, got the number {s:g}")
+    return phi(s, real("lam", lam, 0.0)[..., None]).sum(-1)
 
 
 def critical_lambda(energy: ArrayLike, d: ArrayLike, usage: ArrayLike = 1.0) -> Floats:
@@ -160,4 +163,4 @@ def decoder_penalty_range(rank: ArrayLike) -> tuple[Floats, Floats]:
         If ``rank`` is not a whole number >= 1.
     """
     r = count("rank", rank)
-    return np.sqrt(r), r
+    return np.sqrt(r), r[()]

@@ -64,19 +64,27 @@ def soft_topk(scores: ArrayLike, kappa: float, alpha: float) -> SoftTopK:
         raise ValueError(f"scores must be one-dimensional with at least 2 entries, got shape {z.shape}")
     budget = float(real("kappa", kappa, 0.0, len(z), open_low=True, open_high=True))
     scale = float(real("alpha", alpha, 0.0, open_low=True))
-    b = _threshold(np.sort(z)[::-1] / scale, budget)
-    u = z / scale - b
+    ordered = np.sort(z)[::-1]
+    pivot = ordered[int(np.ceil(budget)) - 1]  # the root lies near it: differences from it keep their digits
+    b = _threshold((ordered - pivot) / scale, budget)
+    u = (z - pivot) / scale - b
     w = 0.5 * np.exp(-np.abs(u))
     share = _softmax(-np.abs(u))
     jacobian = (np.diag(w) - np.outer(w, share)) / scale
-    return SoftTopK(laplace_cdf(u), b * scale, jacobian, share)
+    return SoftTopK(laplace_cdf(u), float(pivot + b * scale), jacobian, share)
 
 
 def laplace_cdf(t: ArrayLike) -> Floats:
-    """Distribution function of the standard Laplace law: ``e^t / 2`` for t <= 0, ``1 - e^-t / 2`` above."""
-    t = np.asarray(t, dtype=float)
+    """Distribution function of the standard Laplace law: ``e^t / 2`` for t <= 0, ``1 - e^-t / 2`` above.
+
+    Raises
+    ------
+    ValueError
+        If ``t`` is not finite.
+    """
+    t = real("t", t)
     tail = 0.5 * np.exp(-np.abs(t))
-    return np.where(t <= 0, tail, 1 - tail)
+    return np.where(t <= 0, tail, 1 - tail)[()]
 
 
 def _threshold(z: Floats, kappa: float) -> float:

@@ -17,6 +17,7 @@ _STIRLING_FROM = 10.0  # six terms of Stirling's series are exact to float64 fro
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _FIRST_STEP = 1e-300  # stands for zero in Lentz's continued fraction
 _MAX_TERMS = 10_000
+_NEAREST_ONE = -1e-100  # log p nearer to 0 gives the quantile 1; 1 - x is of the order of 1e-200 here (b = 1/2)
 _LARGEST_EXACT = 53 * np.log(2.0)  # log of the largest run of whole numbers that float64 holds
 
 
@@ -58,7 +59,7 @@ def log_betainc(a: ArrayLike, b: ArrayLike, x: ArrayLike, y: ArrayLike) -> Float
 
 
 def log_incomplete_integral(a: ArrayLike, b: ArrayLike, x: ArrayLike, y: ArrayLike) -> Floats:
-    """``log int_0^x t^(a-1) (1-t)^(b-1) dt`` by its continued fraction; ``b = 0`` is allowed.
+    """``log int_0^x t^(a-1) (1-t)^(b-1) dt`` by its continued fraction, ``b > 0``.
 
     Fast for ``x < (a+1)/(a+b+2)``; the caller reflects other arguments. Source: DLMF 8.17.22.
     """
@@ -66,8 +67,7 @@ def log_incomplete_integral(a: ArrayLike, b: ArrayLike, x: ArrayLike, y: ArrayLi
     with np.errstate(divide="ignore", invalid="ignore"):
         log_x = np.where(x > 0.5, np.log1p(-y), np.log(x))
         log_y = np.where(y > 0.5, np.log1p(-x), np.log(y))
-        power = np.where(b == 0, 0.0, b * log_y)
-        return a * log_x + power - np.log(a) + np.log(_continued_fraction(a, b, x))
+        return a * log_x + b * log_y - np.log(a) + np.log(continued_fraction(a, b, x))
 
 
 def log_binomial(log_n: ArrayLike, k: ArrayLike) -> Floats:
@@ -82,10 +82,11 @@ def log_binomial(log_n: ArrayLike, k: ArrayLike) -> Floats:
 def betainc_quantile(a: ArrayLike, b: ArrayLike, log_p: ArrayLike) -> tuple[Floats, Floats]:
     """Solve ``log I_x(a, b) = log_p`` for ``x``; returns ``x`` and ``1 - x``, both to full precision.
 
-    The search runs over the logit of ``x``, in which the function is smooth at both ends. ``log_p >= 0`` gives 1.
+    The search runs over the logit of ``x``, in which the function is smooth at both ends. ``log_p`` so near 0
+    that ``1 - x`` might leave float64's range counts as 0, which gives 1.
     """
     a, b, log_p = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (a, b, log_p)))
-    inside = log_p < 0
+    inside = log_p < _NEAREST_ONE
     target = np.where(inside, log_p, -1.0)
     lowest = np.minimum((target + np.log(a) + log_beta(a, b)) / a, 0.0) - 50.0  # I_x <= x^a / (a B) / sqrt(1-x)
 
@@ -117,8 +118,11 @@ def _stirling(z: Floats) -> Floats:
     return total / z
 
 
-def _continued_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
-    """Lentz's evaluation of the continued fraction of ``2F1(a+b, 1; a+1; x)`` with the factor (1-x)^b taken out."""
+def continued_fraction(a: Floats, b: Floats | float, x: Floats) -> Floats:
+    """Continued fraction of ``2F1(a+b, 1; a+1; x)``, which times ``x^a (1-x)^b / a`` is the incomplete integral.
+
+    Lentz's evaluation; ``b = 0`` and ``x = 0`` are allowed. Source: DLMF 8.17.22.
+    """
     c = np.ones_like(x)
     d = 1 / _nonzero(1 - (a + b) * x / (a + 1))
     value = d.copy()

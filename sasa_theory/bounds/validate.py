@@ -34,13 +34,13 @@ def real(
     value : array_like
         What the caller passed.
     low, high : float
-        The range; an end is excluded when ``open_low`` / ``open_high`` is set. Infinities are refused unless an end of
-        the range is itself infinite and closed.
+        The range; an end is excluded when ``open_low`` / ``open_high`` is set. Infinities are always refused.
 
     Raises
     ------
     ValueError
-        If an entry is NaN, not a real number, or outside the range. The message names argument, value and range.
+        If an entry is NaN, infinite, not a real number, or outside the range. The message names argument, value and
+        range.
     """
     try:
         array = np.asarray(value)
@@ -53,7 +53,7 @@ def real(
         ) from None
     below = array <= low if open_low else array < low
     above = array >= high if open_high else array > high
-    bad = below | above | np.isnan(array)
+    bad = below | above | ~np.isfinite(array)
     if bad.any():
         first = float(array[bad].flat[0])
         raise ValueError(f"{name} must be in {_range(low, high, open_low, open_high)}, got {first:g}")
@@ -71,7 +71,7 @@ def count(name: str, value: ArrayLike, low: int = 1, high: float = np.inf) -> Fl
         If an entry is NaN, infinite, not whole, or outside the range.
     """
     array = real(name, value, low, high)
-    whole = np.isfinite(array) & (array == np.floor(array))
+    whole = array == np.floor(array)
     if not whole.all():
         first = float(array[~whole].flat[0])
         raise ValueError(f"{name} must be a whole number in {_range(low, high, False, False)}, got {first:g}")

@@ -13,7 +13,7 @@ from sasa_theory.tolerances import ROUNDING
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .geometry import even_lines, maximal_packing, residual, sphere, trained_lines, unit
+from .geometry import even_count, even_lines, maximal_packing, residual, sphere, trained_lines, unit
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class AtomFloor(Claim[Setting]):
         return [
             *(Setting("even lines", 2, 1, eps, int(np.ceil(np.pi / (2 * np.arcsin(eps)) - 1e-9)), draws)
               for eps in (0.5, 0.3, 0.1, 0.01)),
+            *(Setting("just covering", 2, 1, float(np.sin(np.pi / (2 * n))), n, 0) for n in (2, 3, 5, 12, 40)),
             *(Setting("orthogonal lines", d, 1, 0.5, d, 4 * draws) for d in (3, 4, 5, 6)),
             *(Setting("orthogonal rays", d, 1, 0.5, d, 8 * draws, signed=False) for d in (3, 4, 5)),
             *(Setting("maximal packing", d, 1, 0.5, 0, draws) for d in deep),
@@ -74,6 +75,8 @@ class AtomFloor(Claim[Setting]):
             atoms = _polyhedron(setting.atoms)
             floor = bounds.atom_floor(3, 1, _covering_radius(atoms), signed=False)
             return intervals.exact(len(atoms), ">=", float(floor), samples=len(atoms))
+        if setting.case == "just covering":
+            return intervals.exact(even_count(setting.eps), "==", float(bounds.atom_floor(2, 1, setting.eps)))
         atoms = self._dictionary(setting, rng)
         hits = int((self._residual(setting, atoms, setting.k, rng) <= setting.eps).sum())
         sharp = setting.case.startswith(("orthogonal", "narrow"))
@@ -99,7 +102,7 @@ class AtomFloor(Claim[Setting]):
             return np.eye(setting.d)
         if setting.case == "maximal packing":
             return maximal_packing(float(np.arcsin(setting.eps)), setting.d, rng)
-        if setting.case == "trained lines":
+        if setting.case in ("trained lines", "narrow subsets"):
             return trained_lines(setting.atoms, setting.d, rng)
         return sphere(setting.atoms, setting.d, rng)
 

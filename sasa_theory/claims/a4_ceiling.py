@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 
 from sasa_theory import bounds
-from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .geometry import best_cosine, even_lines, maximal_packing, near_subspace_weights, residual, sphere
+from .geometry import best_cosine, even_count, maximal_packing, near_subspace_weights, sphere
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,14 @@ class AtomCeiling(Claim[Setting]):
     chart = Chart("d", ("case", "eps", "signed"), "intrinsic dimension d", "atoms", log_y=True)
 
     def grid(self, effort: Effort) -> list[Setting]:
-        """Packings under the ceiling; the ceiling itself by volume; exact counts on the circle."""
+        """Packings under the ceiling; cap and ceiling by volume; exact counts on the circle."""
         draws = 100_000 if effort == "quick" else 200_000
         deep = (2, 3, 4) if effort == "quick" else (2, 3, 4, 5)
         return [
             *(Setting("maximal packing", d, 0.5, 0, signed) for d in deep for signed in (True, False)),
             *(Setting("maximal packing", d, 0.3, 0) for d in (2, 3)),
             *(Setting("room for caps", d, 0.5, draws, s) for d in (2, 3, 4, 6, 8, 12, 16, 32) for s in (True, False)),
+            *(Setting("one cap", d, 0.5, draws, signed=False) for d in (2, 3, 4, 6, 8, 12, 16, 32)),
             *(Setting("circle", 2, eps, 0, s) for eps in (0.9, 0.5, 0.3, 0.1, 0.05) for s in (True, False)),
         ]
 
@@ -60,16 +59,18 @@ class AtomCeiling(Claim[Setting]):
         d, eps, signed = setting.d, setting.eps, setting.signed
         theta = float(np.arcsin(eps))
         if setting.case == "circle":
-            return intervals.exact(_even_count(eps, signed), "==", float(bounds.circle_count(eps, signed=signed)))
+            return intervals.exact(even_count(eps, signed=signed), "==", float(bounds.circle_count(eps, signed=signed)))
         ceiling = float(bounds.atom_ceiling(d, eps, signed=signed))
         if setting.case == "maximal packing":
             size = len(maximal_packing(theta, d, rng, signed=signed))
             return intervals.exact(size, "<=", ceiling, samples=size)
+        if setting.case == "one cap":
+            weights = near_subspace_weights(d, 1, eps, setting.draws, rng) / 2
+            return intervals.mean(weights, "==", float(bounds.cap_measure(d, theta)))
         two_caps = intervals.mean(near_subspace_weights(d, 1, np.sin(theta / 2), setting.draws, rng), "==", 0.0)
-        caps = 1.0 if signed else 2.0
-        return Evidence(
-            "==", ceiling, caps / two_caps.measured, caps / two_caps.high, caps / two_caps.low, setting.draws
-        )
+        lines = 1.0 if signed else 2.0
+        room, low, high = (lines / v for v in (two_caps.measured, two_caps.high, two_caps.low))
+        return Evidence("==", ceiling, room, low, high, setting.draws)
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
         """Draw atoms at random until all fresh points are covered; their number passes the ceiling."""
@@ -79,13 +80,3 @@ class AtomCeiling(Claim[Setting]):
             uncovered = uncovered[best_cosine(uncovered, sphere(10, setting.d, rng)) < limit]
             size += 10
         return intervals.exact(size, "<=", float(bounds.atom_ceiling(setting.d, setting.eps)), samples=setting.draws)
-
-
-def _even_count(eps: float, signed: bool) -> int:
-    """Smallest number of evenly spread atoms that come within ``eps`` of a fine grid of the circle, by bisection."""
-    grid: Floats = even_lines(50_000, signed=False)
-
-    def covers(n: int) -> bool:
-        return bool(residual(grid, even_lines(n, signed=signed), 1, signed=signed).max() <= eps + 1e-9)
-
-    return bisect_left(range(1, 256), True, key=covers) + 1

@@ -21,7 +21,7 @@ class EvidenceLog:
     Parameters
     ----------
     path : Path
-        The file; its folder must exist.
+        The file; its folder is made if missing.
     effort, seed
         Of the run; with a digest of the source code they make up the header.
     resume : bool
@@ -34,8 +34,9 @@ class EvidenceLog:
     """
 
     def __init__(self, path: Path, effort: Effort, seed: int, *, resume: bool = False) -> None:
-        self.path = path
+        self.path, self.effort, self.seed = path, effort, seed
         self._header = {"format": 1, "effort": effort, "seed": seed, "source": source_digest()}
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.kept: list[Record] = self._read() if resume and path.exists() else []
         self.rewrite(self.kept)
 

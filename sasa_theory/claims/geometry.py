@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy.special import gammaln
 from sasa_theory.bounds.validate import Floats
 
 _BLOCK = 1 << 22  # entries of one block of inner products: 32 MB
+_MOST_EVEN = 256  # atoms up to which even coverings are searched
+_ROUNDING = 1e-9  # by which a point at exactly the covering distance may seem farther
 
 
 def sphere(n: int, d: int, rng: np.random.Generator) -> Floats:
@@ -53,6 +56,16 @@ def residual(points: Floats, atoms: Floats, k: int, *, signed: bool = True) -> F
         span, _ = np.linalg.qr(atoms[list(subset)].T)
         np.maximum(kept, ((points @ span) ** 2).sum(axis=1), out=kept)
     return np.sqrt(np.clip(1 - kept, 0.0, None))
+
+
+def even_count(eps: float, *, signed: bool = True) -> int:
+    """Smallest number of even lines (rays) that come within ``eps`` of a fine grid of the circle, by bisection."""
+    grid = even_lines(50_000, signed=False)
+
+    def covers(n: int) -> bool:
+        return bool(residual(grid, even_lines(n, signed=signed), 1, signed=signed).max() <= eps + _ROUNDING)
+
+    return bisect_left(range(1, _MOST_EVEN), True, key=covers) + 1
 
 
 def trained_lines(n_atoms: int, d: int, rng: np.random.Generator, *, signed: bool = True, steps: int = 30) -> Floats:

@@ -12,7 +12,21 @@ from .a2_floor import AtomFloor
 from .a3_rate import GrowthRate
 from .a4_ceiling import AtomCeiling
 from .a5_distortion import DistortionFloor
+from .b1_true_basis import TrueBasisCost
+from .b2_descent_path import DescentPath
+from .b3_near_optimal import NearOptimalSize
+from .b4_saddle import KinkAtTheTrueBasis
+from .c1_single_group import SingleGroupOptimum
+from .c2_partition import PartitionOptimality
+from .c3_overlap import OverlapEdge
+from .c4_variational import VariationalForms
+from .c5_gating import RightGating
 from .contract import Claim
+from .d1_subspace import PolynomialSamples
+from .d2_visiting import VisitingSamples
+from .e1_activation import FeatureActivation
+from .e2_soft_topk import SoftTopKGates
+from .f1_nulls import Nulls
 
 CLAIMS: dict[str, Claim[Any]] = {
     claim.id: claim
@@ -22,6 +36,20 @@ CLAIMS: dict[str, Claim[Any]] = {
         GrowthRate(),
         AtomCeiling(),
         DistortionFloor(),
+        TrueBasisCost(),
+        DescentPath(),
+        NearOptimalSize(),
+        KinkAtTheTrueBasis(),
+        SingleGroupOptimum(),
+        PartitionOptimality(),
+        OverlapEdge(),
+        VariationalForms(),
+        RightGating(),
+        PolynomialSamples(),
+        VisitingSamples(),
+        FeatureActivation(),
+        SoftTopKGates(),
+        Nulls(),
     )
 }
 

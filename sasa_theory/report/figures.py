@@ -16,7 +16,8 @@ from sasa_theory.bounds.validate import Floats
 from sasa_theory.claims import Chart, Result
 
 _COLUMNS = 3
-_MOST_TICKS = 8  # settings on the horizontal axis that still fit as labels
+_TICK_SPACING = 0.08  # least distance of two labels on the horizontal axis, as a share of its length
+_ROUNDING = 1e-6  # relative differences below this are not for the eye
 _LABEL_MINOR_BELOW = 8.0  # span of a logarithmic axis under which its major ticks alone say too little
 
 
@@ -39,24 +40,19 @@ def evidence_frame(result: Result) -> pd.DataFrame:
 def draw_case(frame: pd.DataFrame, chart: Chart, ax: Axes) -> Axes:
     """Draw the measurements of one case: bound and points with intervals for each combination of ``by``."""
     x = _varying(frame, chart)
-    by = [field for field in chart.by if field not in (x, "case") and frame[field].nunique() > 1]
+    by = _separating(frame, chart, x)
     groups = list(frame.groupby(by)) if by else [((), frame)]
     for colour, (key, group) in zip(sns.color_palette("colorblind", len(groups)), groups, strict=True):
         rows = group.sort_values(x)
-        name = ", ".join(f"{field} = {value:g}" for field, value in zip(by, key, strict=True))
-        measured, theory = (_slope(rows[x], rows[column], chart) for column in ("measured", "bound"))
-        slopes = f"slope {measured:.3g}, theory {theory:.3g}" if np.isfinite(measured) else "measured"
-        errors = np.abs(rows[["low", "high"]].to_numpy().T - rows["measured"].to_numpy())
+        name = ", ".join(_name(field, value) for field, value in zip(by, key, strict=True))
+        errors = np.abs(_numbers(rows, "low", "high").T - rows["measured"].to_numpy())
         bound = {"==": "-", "<=": "--", ">=": ":"}[rows["relation"].iloc[0]]
         ax.plot(rows[x], rows["bound"], bound, color=colour, marker="_", zorder=1)
-        label = f"{name}: {slopes}" if name else slopes
+        label = ": ".join(filter(None, (name, _slopes(rows, x, chart)))) or "measured"
         ax.errorbar(rows[x], rows["measured"], errors, fmt="o", ms=4, color=colour, capsize=2, label=label)
     _scale(ax, "x", _numbers(frame, x), chart.log_x)
-    _scale(ax, "y", _numbers(frame, "bound", "measured"), chart.log_y)
-    ticks = np.unique(frame[x])
-    if len(ticks) <= _MOST_TICKS:
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.xaxis.set_minor_locator(NullLocator())
+    _scale(ax, "y", _numbers(frame, "bound", "measured", "low", "high"), chart.log_y)
+    _label_settings(ax, np.unique(_numbers(frame, x)))
     ax.set_xlabel(chart.x_label if x == chart.x else x.replace("_", " "))
     ax.set_ylabel(chart.y_label)
     ax.legend(fontsize="x-small", frameon=False)
@@ -105,14 +101,34 @@ def save_figure(result: Result, folder: Path) -> Path:
     return path
 
 
+def _name(field: str, value: Any) -> str:
+    """Legend text of one field: ``signed`` / ``not signed`` for truth values, a text itself, ``d = 4`` for numbers."""
+    if isinstance(value, bool | np.bool_):
+        return field if value else f"not {field}"
+    return value if isinstance(value, str) else f"{field} = {value:g}"
+
+
 def _scale(ax: Axes, name: Literal["x", "y"], values: Floats, logarithmic: bool) -> None:
-    """Set an axis logarithmic if asked and possible, with plain numbers at its ticks."""
-    if not logarithmic or (values <= 0).any():
-        return
-    (ax.set_xscale if name == "x" else ax.set_yscale)("log")
+    """Set an axis logarithmic if asked and possible, with plain numbers at its ticks; never zoom into rounding."""
     axis = ax.xaxis if name == "x" else ax.yaxis
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter("{x:g}" if values.max() / values.min() < _LABEL_MINOR_BELOW else NullFormatter())
+    low, high = values.min(), values.max()
+    if logarithmic and low > 0 and high > low * (1 + _ROUNDING):
+        (ax.set_xscale if name == "x" else ax.set_yscale)("log")
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}" if high < _LABEL_MINOR_BELOW * low else NullFormatter())
+    elif name == "y" and high - low <= _ROUNDING * max(abs(low), abs(high)):
+        ax.set_ylim(low - 0.1 * (abs(low) or 1.0), high + 0.1 * (abs(high) or 1.0))
+
+
+def _label_settings(ax: Axes, settings: Floats) -> None:
+    """Put ticks at the settings themselves, leaving out those that would print over one another."""
+    position = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([settings, 0 * settings + 1])))
+    shown: list[int] = []
+    for index, place in enumerate(position[:, 0]):
+        if not shown or place - position[shown[-1], 0] >= _TICK_SPACING:
+            shown.append(index)
+    ax.set_xticks(settings[shown], [f"{tick:.3g}" for tick in settings[shown]])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _numbers(frame: pd.DataFrame, *columns: str) -> Floats:
@@ -127,9 +143,25 @@ def _varying(frame: pd.DataFrame, chart: Chart) -> str:
     return next((str(column) for column in candidates if frame[column].nunique() > 1), chart.x)
 
 
-def _slope(x: Any, y: Any, chart: Chart) -> float:
-    """Least-squares slope in the axes' own coordinates; NaN with fewer than three points or non-positive logarithms."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if len(np.unique(x)) < 3 or (chart.log_x and (x <= 0).any()) or (chart.log_y and (y <= 0).any()):
-        return float("nan")
-    return float(np.polyfit(np.log(x) if chart.log_x else x, np.log(y) if chart.log_y else y, 1)[0])
+def _separating(frame: pd.DataFrame, chart: Chart, x: str) -> list[str]:
+    """Fields that tell curves apart: the chart's own, and others that differ between points at the same place."""
+    fields = [field for field in chart.by if field not in (x, "case") and frame[field].nunique() > 1]
+    for field in frame.columns[: list(frame.columns).index("kind")]:
+        crowded = frame.duplicated([*fields, x]).any()
+        if crowded and field not in (*fields, x, "case") and frame.groupby([*fields, x])[field].nunique().max() > 1:
+            fields.append(field)
+    return fields
+
+
+def _slopes(rows: pd.DataFrame, x: str, chart: Chart) -> str:
+    """Legend text: least-squares slopes of measurement and theory in the axes' own coordinates.
+
+    Empty with fewer than three points, or where the theory's curve has no slope to speak of.
+    """
+    place, value = _numbers(rows, x)[:, 0], _numbers(rows, "measured", "bound")
+    if len(np.unique(place)) < 3 or (chart.log_x and place.min() <= 0) or (chart.log_y and value.min() <= 0):
+        return ""
+    place, value = np.log(place) if chart.log_x else place, np.log(value) if chart.log_y else value
+    measured, theory = np.polyfit(place, value, 1)[0]
+    steep = abs(theory) * np.ptp(place) > _ROUNDING * np.abs(value).max()
+    return f"slope {measured:.3g}, theory {theory:.3g}" if steep else ""

@@ -20,7 +20,7 @@ def verdict_table(results: Iterable[Result]) -> Table:
     """One row per claim: its closest measurement, its weakest falsifier, the verdict."""
     table = Table(caption="shown: the measurement that lies worst and the falsifier that comes closest to passing")
     table.add_column("claim", no_wrap=True)
-    table.add_column("statement", min_width=36)
+    table.add_column("statement", min_width=30)
     for header in ("measured", "bound", "margin"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("falsifier", min_width=18)
@@ -32,10 +32,10 @@ def verdict_table(results: Iterable[Result]) -> Table:
         table.add_row(
             result.claim.id,
             result.claim.plain,
-            f"{worst.measured:.4g}",
-            f"{_SIGN[worst.relation]} {worst.bound:.4g}",
+            f"{worst.measured:.3g}",
+            f"{_SIGN[worst.relation]} {worst.bound:.3g}",
             f"±{-worst.margin:.1%}" if worst.relation == "==" else f"{worst.margin:+.1%}",
-            Text(f"{against.setting['case']} ({against.evidence.verdict})", style="" if broken else "bold red"),
+            Text(f"{against.evidence.verdict}: {against.setting['case']}", style="" if broken else "bold red"),
             Text(result.outcome, style=_STYLE[result.outcome]),
             f"{result.seconds:.1f}",
         )

@@ -44,7 +44,7 @@ def test_worst_is_the_violated_one_then_the_smallest_margin():
 def test_select_names_the_nearest_claim():
     assert [claim.id for claim in select(["c2", "A1"])] == ["A1", "C2"]
     assert [claim.id for claim in select()] == list(CLAIMS)
-    with pytest.raises(ValueError, match="'A6'.*did you mean 'A"):
+    with pytest.raises(ValueError, match=r"'A6'.*did you mean 'A"):
         select(["A6"])
 
 

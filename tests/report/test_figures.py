@@ -46,7 +46,7 @@ def test_points_intervals_and_slopes_are_the_records(result):
     rows = [r for r in result.records if r.setting["case"] == "even lines"]
     theory, points = ax.lines[0], ax.containers[0].lines[0]
     np.testing.assert_allclose(theory.get_ydata(), [r.evidence.bound for r in rows])
-    np.testing.assert_allclose(points.get_ydata(), [r.evidence.measured for r in rows])
+    np.testing.assert_allclose(np.asarray(points.get_ydata(), dtype=float), [r.evidence.measured for r in rows])
     slope = np.polyfit(np.log([r.setting["atoms"] for r in rows]), np.log([r.evidence.bound for r in rows]), 1)[0]
     assert f"theory {slope:.3g}" in ax.get_legend().get_texts()[0].get_text()
 

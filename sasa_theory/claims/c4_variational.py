@@ -1,0 +1,156 @@
+"""C4: a penalty on both factors sees the map's nuclear norm, one on the decoder alone only the angles of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sasa_theory import bounds
+from sasa_theory.bounds.validate import Floats
+from sasa_theory.tolerances import SOLVER
+
+from . import intervals
+from .contract import Chart, Claim, Effort, Evidence
+from .geometry import sphere, unit
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A group of ``rank`` latents: encoder (width, rank) and decoder (rank, width), tried in ``draws`` forms."""
+
+    case: str
+    rank: int
+    width: int
+    draws: int
+
+
+class VariationalForms(Claim[Setting]):
+    """``min 1/2 (||D||^2 + ||E||^2)`` over factors of M is its nuclear norm; that of r unit rows is in [sqrt r, r]."""
+
+    id = "C4"
+    title = "what penalties see"
+    statement = (
+        r"\Vert M\Vert_* = \min_{M = DE} \frac{1}{2}\left(\Vert D\Vert_F^2 + \Vert E\Vert_F^2\right)"
+        r" = \sum_j \sigma_j\left(G_D^{1/2} G_E^{1/2}\right),"
+        r" \quad \sqrt{r} \leq \Vert D\Vert_* \leq r \;\mathrm{for\;unit\;rows}"
+    )
+    plain = (
+        "Weight decay on both factors penalises the map's dimension; a penalty on unit decoder rows only their angles."
+    )
+    assumptions = ("the penalty covers encoder and decoder", "for the decoder's range: every row has length 1")
+    reference = ("Srebro, Rennie and Jaakkola (2004)", "arXiv 2606.06333, appendix B.3", "derived here")
+    chart = Chart("rank", ("case",), "rank r of the group", "penalty", log_x=True, log_y=True)
+
+    def grid(self, effort: Effort) -> list[Setting]:
+        """Optimised and random gauges of random maps, and decoders from parallel to orthonormal rows."""
+        ranks, draws = ((1, 2, 3, 4, 6, 8), 200) if effort == "quick" else ((1, 2, 3, 4, 6, 8, 12, 16), 2000)
+        cases = ("least over gauges", "any gauge", "from Grams", "parallel rows", "orthonormal rows",
+                 "unit rows, upper end", "unit rows, lower end")  # fmt: skip
+        return [Setting(case, r, 2 * r, 3 if case == "least over gauges" else draws) for case in cases for r in ranks]
+
+    def falsifiers(self, effort: Effort) -> list[Setting]:
+        """Rows of free length, and a penalty on the decoder alone, which falls while the map stays what it is."""
+        cases = ("long rows", "short rows", "decoder alone")
+        return [Setting(case, r, 2 * r, 100) for case in cases for r in (2, 4, 8)]
+
+    def measure(self, setting: Setting, rng: np.random.Generator) -> Evidence:
+        """Try gauges of one map, or decoders of unit rows."""
+        case, r, draws = setting.case, setting.rank, setting.draws
+        low, high = (float(end) for end in bounds.decoder_penalty_range(r))
+        if case.endswith("rows"):
+            rows = np.eye(r) if case == "orthonormal rows" else np.tile(np.eye(1, r), (r, 1))
+            penalty = nuclear_norm(rows @ _frame(setting, rng))
+            return intervals.exact(penalty, "==", high if case == "orthonormal rows" else low)
+        if case.startswith("unit rows"):
+            penalties = [nuclear_norm(unit(_skewed_rows(setting, rng))) for _ in range(draws)]
+            if case.endswith("upper end"):
+                return intervals.exact(max(penalties), "<=", high, samples=draws)
+            return intervals.exact(min(penalties), ">=", low, samples=draws)
+        encoder, decoder = rng.standard_normal((2, r, setting.width)) / np.sqrt(setting.width)
+        encoder = encoder.T
+        bound = nuclear_norm(encoder @ decoder)
+        if case == "from Grams":
+            return intervals.exact(spectrum_from_grams(encoder, decoder).sum(), "==", bound)
+        if case == "any gauge":
+            penalties = [factor_penalty(*change_gauge(encoder, decoder, _gauge(r, rng))) for _ in range(draws)]
+            return intervals.exact(min(penalties), ">=", bound, samples=draws)
+        least = min(least_factor_penalty(encoder, decoder, rng) for _ in range(draws))
+        return intervals.exact(least, "==", bound, samples=draws, tolerance=SOLVER)
+
+    def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
+        """Compare in the same way without unit rows, or with the decoder's penalty in place of both factors'."""
+        case, r, draws = setting.case, setting.rank, setting.draws
+        low, high = (float(end) for end in bounds.decoder_penalty_range(r))
+        if case == "decoder alone":  # of a projector, whose nuclear norm is r; rows are scaled into the encoder
+            decoder = _frame(setting, rng)
+            gauges = [change_gauge(decoder.T, decoder, _gauge(r, rng)) for _ in range(draws)]
+            penalties = [nuclear_norm(unit(rows)) for _, rows in gauges]
+            return intervals.exact(min(penalties), ">=", nuclear_norm(decoder.T @ decoder), samples=draws)
+        lengths = (1.0, 3.0) if case == "long rows" else (0.0, 0.3)
+        penalties = [nuclear_norm(rng.uniform(*lengths, (r, 1)) * unit(_skewed_rows(setting, rng)))
+                     for _ in range(draws)]  # fmt: skip
+        if case == "long rows":
+            return intervals.exact(max(penalties), "<=", high, samples=draws)
+        return intervals.exact(min(penalties), ">=", low, samples=draws)
+
+
+def nuclear_norm(matrix: Floats) -> float:
+    """Sum of the singular values."""
+    return float(np.linalg.svd(matrix, compute_uv=False).sum())
+
+
+def factor_penalty(encoder: Floats, decoder: Floats) -> float:
+    """Weight decay on both factors, ``1/2 (||E||_F^2 + ||D||_F^2)``."""
+    return float(((encoder**2).sum() + (decoder**2).sum()) / 2)
+
+
+def change_gauge(encoder: Floats, decoder: Floats, gauge: Floats) -> tuple[Floats, Floats]:
+    """Factors ``E Q`` and ``Q^-1 D`` of the same map, for an invertible Q of shape (r, r)."""
+    return encoder @ gauge, np.asarray(np.linalg.solve(gauge, decoder), dtype=float)
+
+
+def least_factor_penalty(encoder: Floats, decoder: Floats, rng: np.random.Generator) -> float:
+    """Least factor penalty over the gauges of one map, by L-BFGS from a random gauge."""
+    r = len(decoder)
+
+    def value(flat: Floats) -> tuple[float, Floats]:
+        gauge = flat.reshape(r, r)
+        e, d = change_gauge(encoder, decoder, gauge)
+        return factor_penalty(e, d), (encoder.T @ e - np.linalg.solve(gauge.T, d @ d.T)).ravel()
+
+    best = minimize(
+        value,
+        _gauge(r, rng).ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"ftol": 1e-13, "gtol": 1e-9, "maxiter": 5000},
+    )
+    return float(best.fun)
+
+
+def spectrum_from_grams(encoder: Floats, decoder: Floats) -> Floats:
+    """Singular values of the map ``E D`` from its r x r Grams ``E'E`` and ``DD'``, largest first, shape (r,)."""
+    roots = []
+    for gram in (encoder.T @ encoder, decoder @ decoder.T):
+        values, axes = np.linalg.eigh(gram)
+        roots.append((axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T)
+    return np.linalg.svd(roots[0] @ roots[1], compute_uv=False)
+
+
+def _gauge(r: int, rng: np.random.Generator) -> Floats:
+    """Invertible matrix of random condition: singular values spread over up to two decades."""
+    left, _, right = np.linalg.svd(rng.standard_normal((r, r)))
+    return (left * 10.0 ** rng.uniform(-1, 1, r)) @ right
+
+
+def _frame(setting: Setting, rng: np.random.Generator) -> Floats:
+    """Orthonormal rows in a random position, shape (rank, width)."""
+    return np.linalg.qr(rng.standard_normal((setting.width, setting.rank)))[0].T
+
+
+def _skewed_rows(setting: Setting, rng: np.random.Generator) -> Floats:
+    """Rows from nearly parallel to nearly orthogonal: a common direction of random weight plus noise."""
+    noise = rng.standard_normal((setting.rank, setting.width))
+    return noise + 10.0 ** rng.uniform(-2, 3) * sphere(1, setting.width, rng)

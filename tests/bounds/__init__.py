@@ -1,0 +1,1 @@
+"""Tests of the closed forms; a package so that its oracles can be imported."""

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasa_theory.claims.nuclear_solver import solve
+from sasa_theory.claims.partitions import Kind, cut, local_search, partition_risk, refine
+from sasa_theory.claims.slices import (
+    Law,
+    cell_moments,
+    even_ellipse,
+    inputs,
+    overlap_moments,
+    power_spectrum,
+    two_features,
+)
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.mark.parametrize("law", get_args(Law))
+def test_inputs_have_exactly_the_second_moment_asked_for(law):
+    spectrum = power_spectrum(4, 1.0)
+    points = inputs(101, spectrum, law, np.random.default_rng(0))
+    np.testing.assert_allclose(points.T @ points / 101, np.diag(spectrum), atol=1e-12)
+    assert spectrum.sum() == pytest.approx(1.0)
+
+
+def test_laws_are_what_their_names_say():
+    rng = np.random.default_rng(0)
+    assert ((inputs(40, power_spectrum(4, 1.0), "one-hot", rng) != 0).sum(axis=1) == 1).all()
+    lengths = {law: (inputs(4000, np.ones(4), law, rng) ** 2).sum(axis=1) for law in get_args(Law)}
+    assert 2 * lengths["sphere"].std() < lengths["gaussian"].std() < lengths["heavy"].std() / 2
+
+
+def test_ellipse_and_two_features_have_the_moments_they_promise():
+    points = even_ellipse(50, 3.0)
+    np.testing.assert_allclose(points.T @ points / 50, np.diag([9.0, 1.0]), atol=1e-12)
+    pair = two_features(0.6)
+    assert pair[0] @ pair[2] == pytest.approx(0.6)
+    np.testing.assert_allclose(np.linalg.norm(pair, axis=1), 1.0)
+
+
+@given(seed=seeds, groups=st.integers(1, 5), n=st.integers(1, 30))
+def test_cell_moments_are_the_sums_over_members(seed, groups, n):
+    rng = np.random.default_rng(seed)
+    points, labels = rng.standard_normal((n, 3)), rng.integers(groups, size=(2, n))
+    moments = cell_moments(points, labels, groups)
+    for trial in range(2):
+        for g in range(groups):
+            members = points[labels[trial] == g]
+            np.testing.assert_allclose(moments[trial, g], members.T @ members / n, atol=1e-12)
+
+
+def test_overlap_moments_hold_every_input_and_the_cell():
+    rng = np.random.default_rng(0)
+    points, cell = rng.standard_normal((20, 2)), rng.random(20) < 0.4
+    moments = overlap_moments(points, cell)
+    inner = points[cell].T @ points[cell] / 20
+    np.testing.assert_allclose(moments[0, 0], points.T @ points / 20)
+    for g, h in ((0, 1), (1, 0), (1, 1)):
+        np.testing.assert_allclose(moments[g, h], inner)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_input_gets_one_of_the_groups(kind):
+    rng = np.random.default_rng(0)
+    labels = cut(rng.standard_normal((100, 3)), 5, kind, rng)
+    assert labels.shape == (100,)
+    assert set(labels) <= set(range(5))
+    assert len(set(labels)) > 1
+
+
+def test_kinds_cut_as_their_names_say():
+    rng = np.random.default_rng(1)
+    points = rng.standard_normal((200, 2))
+    length = np.linalg.norm(points, axis=1)
+    shells = cut(points, 4, "shells", rng)
+    assert all(length[shells == g].max() < length[shells == g + 1].min() for g in range(3))
+    outliers = cut(points, 4, "outliers", rng)
+    np.testing.assert_array_equal(np.sort(length[outliers > 0]), np.sort(length)[-3:])
+    np.testing.assert_array_equal(np.bincount(outliers), [197, 1, 1, 1])
+    np.testing.assert_array_equal(np.bincount(cut(points, 4, "slabs", rng)), [50] * 4)
+    for kind, same in (("double cones", True), ("cones", False)):
+        labels = cut(np.concatenate([points, -points]), 3, kind, rng)
+        assert (labels[:200] == labels[200:]).all() == same
+    blobs = np.repeat(np.eye(2) * 50, 30, axis=0) + rng.standard_normal((60, 2))
+    clusters = cut(blobs, 2, "clusters", np.random.default_rng(3))
+    assert len(set(clusters[:30])) == len(set(clusters[30:])) == 1
+
+
+def test_refinement_gives_each_input_to_the_map_that_reconstructs_it_best():
+    points = np.random.default_rng(0).standard_normal((50, 2))
+    axes = np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 1.0])])
+    labels = refine(points, np.zeros(50, dtype=np.intp), 2, lambda _: axes, rounds=1)
+    np.testing.assert_array_equal(labels, np.abs(points).argmax(axis=1))
+
+
+@given(seed=seeds, groups=st.integers(2, 4), lam=st.floats(0.05, 1.0))
+def test_refinement_never_raises_the_objective(seed, groups, lam):
+    rng = np.random.default_rng(seed)
+    points = inputs(40, power_spectrum(3, 1.0), "heavy", rng)
+    labels = np.stack([cut(points, groups, "cones", rng) for _ in range(2)])
+    before = partition_risk(points, labels, groups, lam)[0]
+    after = partition_risk(points, refine(points, labels, groups, lambda s: solve(s, lam).maps), groups, lam)[0]
+    assert (after <= before * (1 + 1e-9)).all()
+
+
+def test_local_search_lowers_the_objective_of_a_bad_start():
+    rng = np.random.default_rng(0)
+    points = inputs(40, power_spectrum(2, 1.0), "gaussian", rng)
+    start = cut(points, 3, "random", rng)
+    end = local_search(points, start, 3, 0.2, rng)
+    assert partition_risk(points, end, 3, 0.2)[0] < 0.9 * partition_risk(points, start, 3, 0.2)[0]
