@@ -1,7 +1,6 @@
 """Worlds with known ground truth."""
 
 from .card import Card
-from .coherence import Coherence, coherence
 from .config import Dictionary, Features, WorldConfig
 from .copula import Copula
 from .features import Feature
@@ -17,7 +16,6 @@ from .world import World
 
 __all__ = [
     "Card",
-    "Coherence",
     "Constant",
     "Copula",
     "Dictionary",
@@ -39,7 +37,6 @@ __all__ = [
     "World",
     "WorldConfig",
     "Zipf",
-    "coherence",
     "preset",
     "presets",
 ]

@@ -83,7 +83,7 @@ def _read_config(path: Path) -> WorldConfig:
             f"{path}: field version is {version}, this program reads up to {VERSION}; update sasa-theory to read it"
         )
     try:
-        return WorldConfig.from_dict(header.get("config"))  # type: ignore[arg-type]
+        return WorldConfig.from_dict(header.get("config", {}))
     except ValueError as error:
         raise _damaged(path, f"field config: {error}") from None
 

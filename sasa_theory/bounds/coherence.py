@@ -9,11 +9,12 @@ from .validate import Floats, at_most, count, real
 
 
 def coherence_limit(active: ArrayLike, least_norm: ArrayLike = 1.0, largest_norm: ArrayLike = 1.0) -> Floats:
-    """Largest principal cosine between feature subspaces below which Top-s selection is exact: ``a / (b (2s - 1))``.
+    """Largest principal cosine between feature subspaces below which Top-s selection is exact: ``a / (a + 2 (s-1) b)``.
 
-    Assumes no noise, no bias, tied orthonormal encoders, exactly s active features, and active slice norms in [a, b].
-    Sufficient, and sharp for equal norms; typical worlds select correctly far beyond it. Source: the equal-norm form is
-    Proposition 3.5 of arXiv 2606.06333, the argument that of block orthogonal matching pursuit.
+    An active slice of norm a keeps a response of at least ``a - mu (s-1) b``, and an inactive feature sees at most
+    ``mu (a + (s-1) b)``. Assumes no noise, no bias, tied orthonormal encoders, exactly s active features, and active
+    slice norms in [a, b]. Sharp: features that oppose one another attain it; typical worlds select correctly far beyond
+    it. Source: with equal norms it is ``1 / (2s - 1)``, Proposition 3.5 of arXiv 2606.06333; derived here for a < b.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def coherence_limit(active: ArrayLike, least_norm: ArrayLike = 1.0, largest_norm
     a = real("least_norm", least_norm, 0.0, open_low=True)
     b = real("largest_norm", largest_norm, 0.0, open_low=True)
     at_most("least_norm", a, "largest_norm", b)
-    return a / (b * (2 * count("active", active) - 1))
+    return a / (a + 2 * (count("active", active) - 1) * b)
 
 
 def welch_bound(atoms: ArrayLike, width: ArrayLike) -> Floats:

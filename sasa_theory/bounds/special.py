@@ -17,6 +17,7 @@ _STIRLING_FROM = 10.0  # six terms of Stirling's series are exact to float64 fro
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _FIRST_STEP = 1e-300  # stands for zero in Lentz's continued fraction
 _MAX_TERMS = 10_000
+_CONVERGED = 5e-16  # two units in the last place: a step may oscillate around 1 by one
 _NEAREST_ONE = -1e-100  # log p nearer to 0 gives the quantile 1; 1 - x is of the order of 1e-200 here (b = 1/2)
 _LARGEST_EXACT = 53 * np.log(2.0)  # log of the largest run of whole numbers that float64 holds
 
@@ -136,7 +137,7 @@ def continued_fraction(a: Floats, b: Floats | float, x: Floats) -> Floats:
         c = _nonzero(1 + odd / c)
         step = d * c
         value = value * step
-        if np.all((np.abs(step - 1) < 2e-16) | ~np.isfinite(value)):
+        if np.all((np.abs(step - 1) < _CONVERGED) | ~np.isfinite(value)):
             break
     return value
 

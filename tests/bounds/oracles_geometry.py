@@ -146,8 +146,9 @@ def log_near_optimal_floor(d: int, eta: float, *, signed: bool = False) -> mpf:
         q = 1 / (1 + mp.exp(-logit))
         return mp.log(share(d, 1, mp.acos(1 / (1 + eta / q))) / 2) - mp.log(1 - q)
 
-    best = min(range(-34, 35, 2), key=lambda logit: cost(mpf(logit)))
-    return -cost(least(cost, mpf(best - 2), mpf(best + 2), digits=8)) - (mp.log(2) if signed else 0)
+    with mp.workdps(30):
+        best = min(range(-32, 33, 4), key=lambda logit: cost(mpf(logit)))
+        return -cost(least(cost, mpf(best - 4), mpf(best + 4), digits=7)) - (mp.log(2) if signed else 0)
 
 
 def mean_pair_radius(d: int) -> mpf:

@@ -119,7 +119,7 @@ def coherence_limit(active: int, least_norm: float = 1.0, largest_norm: float = 
 
     def selects(mu: mpf) -> bool:
         others = [mu * mpf(largest_norm)] * (active - 1)
-        return mpf(least_norm) - mp.fsum(others) > mp.fsum(others) + mu * mpf(largest_norm)
+        return mpf(least_norm) - mp.fsum(others) > mp.fsum(others) + mu * mpf(least_norm)
 
     return switch(selects, mpf(0), mpf(2))
 

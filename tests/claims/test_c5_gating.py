@@ -8,7 +8,6 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.c5_gating import RightGating, Setting
 from sasa_theory.claims.selection import family_of, first_wrong, opposed_family, random_codes
 from sasa_theory.claims.subspaces import random_bases
 
@@ -82,15 +81,6 @@ def test_no_invented_world_is_selected_wrongly_below_the_limit(seed, active, d, 
     flip = first_wrong(family, codes)
     target(-np.log(flip / limit))
     assert flip >= min(limit, family.top) * (1 - 1e-9)
-
-
-@pytest.mark.parametrize("active", [2, 3, 5, 9])
-@pytest.mark.parametrize("least", [0.1, 0.6, 1.0])
-def test_opposed_features_flip_where_the_sharp_inequality_says(active, least):
-    """``a - mu (s-1) b = mu (a + (s-1) b)``: the limit of C5 puts b for the first a, and is exact at a = b."""
-    flip = RightGating().measure(Setting("opposed", active, active + 1, 2, least, 1.0), np.random.default_rng(0))
-    assert flip.measured == pytest.approx(least / (least + 2 * (active - 1)), rel=1e-9)
-    assert (flip.measured == pytest.approx(flip.bound, rel=1e-9)) == (least == 1.0)
 
 
 def test_longer_encoder_of_an_inactive_feature_flips_earlier():

@@ -25,6 +25,7 @@ def test_a_loaded_world_gives_the_same_bits(tmp_path, name):
     assert loaded.config == built.config
     x, y = (world.sample(1500, torch.Generator().manual_seed(2)).x for world in (built, loaded))
     assert torch.equal(x, y)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["world"]
     assert sorted(path.name for path in (tmp_path / "deep" / "world").iterdir()) == ["world.json", "world.safetensors"]
 
 

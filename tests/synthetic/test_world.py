@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_a_resumed_stream_continues_with_the_same_bits(seed, name, batch, before
     for _ in range(before):
         next(stream)
     resumed = world.batches(batch, generator(seed + 1))
+    next(resumed)  # what it has drawn ahead must be forgotten
     resumed.load_state_dict(stream.state_dict())
     for _ in range(2):
         assert torch.equal(next(stream), next(resumed))
@@ -129,6 +131,18 @@ def test_shards_share_out_the_chunks_of_the_stream():
     for rank in range(3):
         stream = world.batches(2048, generator(5), shard=(rank, 3))
         assert torch.equal(next(stream), torch.cat((whole[rank], whole[rank + 3])))
+        single = world.batches(1024, generator(5), shard=(rank, 3))
+        assert torch.equal(next(single), whole[rank])
+        assert torch.equal(next(single), whole[rank + 3])
+
+
+def test_a_world_in_which_nothing_fires_is_silent():
+    firing = Independent(Listed((0.0, 0.0)), Copula(2, 0.1))
+    world = World.build(WorldConfig(3, (Features(Feature("subspace", 1), 2),), firing), 0)
+    sample = world.sample(5, generator(0), truth="contributions")
+    assert sample.x.tolist() == [[0.0] * 3] * 5
+    assert sample.truth.contributions.shape == (0, 3)
+    assert not bool(sample.truth.dense().any())
 
 
 def test_streams_differ_by_seed_and_between_chunks():
@@ -213,13 +227,29 @@ def test_declared_power_is_that_of_the_stream():
     assert float(world.bias.norm()) > 5  # part of the power is the bias
 
 
+def test_numbers_per_feature_follow_their_law():
+    folded = PerFeature("folded_normal", 3.0, 2.0).draw(200_000, generator(0)).double()
+    assert float(folded.min()) >= 0
+    assert float(folded.square().mean()) == pytest.approx(13.0, rel=0.01)
+    assert PerFeature("linear", 5.0, 4.0).draw(3, generator(0)).tolist() == [5.0, 4.5, 4.0]
+    uniform = PerFeature("uniform", 1.0, 3.0).draw(10_000, generator(0))
+    assert (float(uniform.min()), float(uniform.max())) == pytest.approx((1.0, 3.0), abs=0.01)
+
+
 def test_bias_has_the_declared_norm():
     assert float(small("synthsae16k").bias.norm()) == pytest.approx(0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sasa_rank", "bsf_toy", "synthsae16k"])
-def test_second_moments_are_those_of_the_coefficients(name):
-    world = small(name)
+OWN_ENERGIES = WorldConfig(
+    8, (Features(Feature("helix", energy=3.0), 3), Features(Feature("subspace", 2, energy=0.2), 3)), Exactly(2)
+)
+
+
+@pytest.mark.parametrize(
+    "config", [preset("sasa_rank", "small"), preset("bsf_toy", "small"), preset("synthsae16k", "small"), OWN_ENERGIES]
+)
+def test_second_moments_are_those_of_the_coefficients(config):
+    world = World.build(config, 0)
     n = 40_000
     truth = world.sample(n, generator(9), truth="coefficients").truth
     for feature in (0, world.config.size // 2, world.config.size - 1):
@@ -235,8 +265,6 @@ def test_second_moments_are_those_of_the_coefficients(name):
 @pytest.mark.parametrize("name", sorted(presets()))
 @pytest.mark.parametrize("scale", ["small", "medium", "paper"])
 def test_configs_survive_json(name, scale):
-    import json
-
     config = preset(name, scale)
     assert WorldConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
 
 from sasa_theory.testing import (  # fmt: skip
     CovarianceSpec,
@@ -110,6 +111,12 @@ def test_every_world_can_be_built_and_sampled(config: WorldConfig, seed: int) ->
 def test_every_kind_is_drawn(strategy: st.SearchStrategy, kinds: tuple[str, ...]) -> None:
     for kind in kinds:
         assert find(strategy, lambda spec, kind=kind: spec.kind == kind, settings=QUIET).kind == kind
+
+
+def test_atoms_leave_the_slice_unless_told_not_to() -> None:
+    assert find(dictionaries(), lambda spec: spec.ambient == spec.d + 2, settings=QUIET).ambient > 2
+    with pytest.raises(NoSuchExample):
+        find(dictionaries(spare_dims=0), lambda spec: spec.ambient > spec.d, settings=QUIET)
 
 
 def test_specs_shrink_to_the_smallest() -> None:
