@@ -19,6 +19,7 @@ from sasa_theory.claims import Claim, Record, Result, plan, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
 
+_WIDE = 126  # columns that the full table needs
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -41,16 +42,17 @@ def run_verification(
     """
     tasks = plan(claims, log.effort, log.seed)
     done = [record for record in log.kept if record.task in set(tasks)]
-    with _workers(jobs) as executor, _progress(console) as progress:
-        bar = progress.add_task("claims", total=len(tasks), completed=len(done))
+    with _workers(jobs) as executor:
+        with _progress(console) as progress:
+            bar = progress.add_task("claims", total=len(tasks), completed=len(done))
 
-        def keep(record: Record) -> None:
-            log.append(record)
-            progress.update(bar, advance=1, description=record.task.claim)
+            def keep(record: Record) -> None:
+                log.append(record)
+                progress.update(bar, advance=1, description=record.task.claim)
 
-        results = verify(tasks, executor, done=done, on_record=keep)
+            results = verify(tasks, executor, done=done, on_record=keep)
         log.rewrite(record for result in results for record in result.records)
-        console.print(verdict_table(results))
+        console.print(verdict_table(results, wide=console.width >= _WIDE))
         _draw(results, log.path.parent / "figures", executor, console)
     failed = [f"{result.claim.id} is {result.outcome}" for result in results if result.outcome != "verified"]
     count = f"{len(results)} claim{'s' if len(results) > 1 else ''}"

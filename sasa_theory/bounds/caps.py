@@ -67,3 +67,14 @@ def log_near_subspace_measure(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Flo
 def near_subspace_measure(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
     """Fraction of the sphere within ``eps`` of one k-dimensional subspace; see :func:`log_near_subspace_measure`."""
     return np.exp(log_near_subspace_measure(d, k, eps))
+
+
+def log_reach(d: ArrayLike, k: ArrayLike, eps: ArrayLike, signed: bool) -> Floats:
+    """Log of the fraction that one choice of k active atoms covers: p of their span, p/2 for one non-negative atom.
+
+    Half of what lies near a line lies near its ray; at ``eps = 1`` the zero code already covers everything. Arguments
+    and errors as in :func:`log_near_subspace_measure`.
+    """
+    log_p = log_near_subspace_measure(d, k, eps)
+    half = (np.asarray(k) == 1) & (np.asarray(eps) < 1) & (not signed)
+    return log_p - np.where(half, np.log(2.0), 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import elementwise
 
-from .caps import log_cap_measure, log_near_subspace_measure
+from .caps import log_cap_measure, log_reach
 from .special import ceil_with_slack, log_binomial
 from .validate import Floats, at_most, count, real
 
@@ -22,8 +22,8 @@ def log_coverage_bound(
 
     .. math:: \log \min\{1, \tbinom Nk\, p\}, \qquad p = I_{\varepsilon^2}(\tfrac{d-k}2, \tfrac k2)
 
-    with p/2 for p when codes are non-negative and k = 1 (only there: for k > 1 the halved bound is false). It holds for
-    every dictionary, trained or adversarial, and is attained by one atom and by disjoint lines.
+    with p/2 for p when codes are non-negative, k = 1 and eps < 1 (only there: for k > 1 the halved bound is false). It
+    holds for every dictionary, trained or adversarial, and is attained by one atom and by disjoint lines.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def log_coverage_bound(
     k = count("k", k)
     log_atoms = real("log_atoms", log_atoms)
     at_most("log k", np.log(k), "log_atoms", log_atoms + 1e-12)
-    return np.minimum(log_binomial(log_atoms, k)[()] + _log_single(d, k, eps, signed), 0.0)
+    return np.minimum(log_binomial(log_atoms, k)[()] + log_reach(d, k, eps, signed), 0.0)
 
 
 def coverage_bound(atoms: ArrayLike, d: ArrayLike, k: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats:
@@ -76,7 +76,7 @@ def log_atom_floor(
     """
     d, k = count("d", d), count("k", k)
     delta = real("delta", delta, 0.0, 1.0, open_high=True)
-    target = np.maximum(np.log1p(-delta) - _log_single(d, k, eps, signed), 0.0)
+    target = np.maximum(np.log1p(-delta) - log_reach(d, k, eps, signed), 0.0)
     k, target = np.broadcast_arrays(k, target)
 
     def gap(log_n: Floats, k: Floats, target: Floats) -> Floats:
@@ -163,18 +163,14 @@ def block_ceiling(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
 def circle_count(eps: ArrayLike, *, signed: bool = True) -> Floats:
     """Exact least number of atoms that cover a 2-dimensional slice with one active.
 
-    ``ceil(pi / (2 arcsin eps))`` lines for signed codes, ``ceil(pi / arcsin eps)`` rays for non-negative ones.
+    ``ceil(pi / (2 arcsin eps))`` lines for signed codes, ``ceil(pi / arcsin eps)`` rays for non-negative ones; one of
+    either at eps = 1, which the zero code reaches.
 
     Raises
     ------
     ValueError
         If eps is outside (0, 1].
     """
-    theta = np.arcsin(real("eps", eps, 0.0, 1.0, open_low=True))
-    return ceil_with_slack(np.pi / ((2.0 if signed else 1.0) * theta))[()]
-
-
-def _log_single(d: ArrayLike, k: Floats, eps: ArrayLike, signed: bool) -> Floats:
-    """Log of the fraction that one k-subset covers: p, or p/2 for the ray of a single non-negative atom."""
-    halved = np.where((k == 1) & (not signed), np.log(2.0), 0.0)
-    return log_near_subspace_measure(d, k, eps) - halved
+    eps = real("eps", eps, 0.0, 1.0, open_low=True)
+    turn = np.where(eps < 1, np.pi if signed else 2 * np.pi, np.pi)
+    return ceil_with_slack(turn / (2 * np.arcsin(eps)))[()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .caps import log_near_subspace_measure
+from .caps import log_reach
 from .covering import log_atom_floor
 from .validate import Floats, at_most, count, real
 
@@ -126,7 +126,7 @@ def memorising_coverage(samples: ArrayLike, d: ArrayLike, eps: ArrayLike, *, sig
     ValueError
         If ``samples`` or ``d`` is not a whole number >= 1 or eps is outside (0, 1].
     """
-    p = np.exp(log_near_subspace_measure(d, 1, eps)) * (1.0 if signed else 0.5)
+    p = np.exp(log_reach(d, 1, eps, signed))
     with np.errstate(divide="ignore"):
         return -np.expm1(count("samples", samples) * np.log1p(-p))
 

@@ -11,7 +11,7 @@ from sasa_theory.tolerances import ROUNDING
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .geometry import even_lines, near_subspace_weights, residual, sphere, trained_lines
+from .measuring.geometry import even_lines, near_subspace_weights, residual, sphere, trained_lines
 
 
 @dataclass(frozen=True)

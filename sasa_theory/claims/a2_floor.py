@@ -13,7 +13,7 @@ from sasa_theory.tolerances import ROUNDING
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .geometry import even_count, even_lines, maximal_packing, residual, sphere, trained_lines, unit
+from .measuring.geometry import even_count, even_lines, maximal_packing, residual, sphere, trained_lines, unit
 
 
 @dataclass(frozen=True)

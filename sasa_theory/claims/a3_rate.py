@@ -10,7 +10,7 @@ from sasa_theory import bounds
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .geometry import maximal_packing, near_subspace_weights
+from .measuring.geometry import maximal_packing, near_subspace_weights
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sasa_theory import bounds
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .geometry import best_cosine, even_count, maximal_packing, near_subspace_weights, sphere
+from .measuring.geometry import best_cosine, even_count, maximal_packing, near_subspace_weights, sphere
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sasa_theory import bounds
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .geometry import even_lines, residual, sphere, trained_lines
+from .measuring.geometry import even_lines, residual, sphere, trained_lines
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .gauges import gauge, gauge_by_program, mean_gauge
-from .geometry import even_lines, sphere, trained_lines
-from .true_basis import basis_with_spare, signed_basis
+from .measuring.gauges import gauge, gauge_by_program, mean_gauge
+from .measuring.geometry import even_lines, sphere, trained_lines
+from .measuring.true_basis import basis_with_spare, signed_basis
 
 _EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 

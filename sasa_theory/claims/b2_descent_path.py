@@ -14,10 +14,10 @@ from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .exact_lasso import lasso_value
-from .gauges import gauge, mean_gauge
-from .geometry import even_lines, sphere
-from .true_basis import basis_with_spare, signed_basis
+from .measuring.exact_lasso import lasso_value
+from .measuring.gauges import gauge, mean_gauge
+from .measuring.geometry import even_lines, sphere
+from .measuring.true_basis import basis_with_spare, signed_basis
 
 _EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 _STEP = 1e-4  # angle of the finite difference for the gauge's slope, whose error is about its square

@@ -10,10 +10,10 @@ from sasa_theory import bounds
 from sasa_theory.tolerances import ROUNDING, SOLVER
 
 from . import intervals
-from .cap_quadrature import log_atoms_for_mean, log_cap, mean_secant
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .gauges import gauge, mean_gauge
-from .geometry import best_cosine, even_lines, sphere, trained_lines
+from .measuring.cap_quadrature import log_atoms_for_mean, log_cap, mean_secant
+from .measuring.gauges import gauge, mean_gauge
+from .measuring.geometry import best_cosine, even_lines, sphere, trained_lines
 
 _EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 _TRAINED_GAP = 0.15  # k-means on the sphere needs up to 12 % more atoms than caps that tile without gap or overlap

@@ -14,9 +14,9 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .gauges import mean_gauge
-from .geometry import sphere, unit
-from .true_basis import basis_with_spare, signed_basis
+from .measuring.gauges import mean_gauge
+from .measuring.geometry import sphere, unit
+from .measuring.true_basis import basis_with_spare, signed_basis
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .geometry import sphere
-from .nuclear_solver import objective, rank_of, solve, solve_factors, vanishing_lambda
-from .slices import inputs, power_spectrum
+from .measuring.geometry import sphere
+from .measuring.nuclear_solver import objective, rank_of, solve, solve_factors, vanishing_lambda
+from .measuring.slices import inputs, power_spectrum
 
 Quantity = Literal["risk", "response", "rank", "critical lam"]
 

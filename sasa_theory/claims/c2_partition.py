@@ -12,9 +12,9 @@ from sasa_theory.tolerances import ROUNDING, SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .nuclear_solver import objective, solve, solve_factors, solve_overlapping
-from .partitions import Kind, Labels, cut, local_search, partition_risk, refine
-from .slices import Law, cell_moments, inputs, overlap_moments, power_spectrum
+from .measuring.nuclear_solver import objective, solve, solve_factors, solve_overlapping
+from .measuring.partitions import Kind, Labels, cut, local_search, partition_risk, refine
+from .measuring.slices import Law, cell_moments, inputs, overlap_moments, power_spectrum
 
 _KINDS: tuple[Kind, ...] = ("random", "slabs", "cones", "double cones", "shells", "clusters", "outliers")
 

@@ -13,10 +13,10 @@ from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .nuclear_solver import solve, vanishing_lambda
-from .partitions import partition_risk
-from .second_group import Cell, best_cell, steepest_slope
-from .slices import cell_moments, even_ellipse, inputs, overlap_moments, two_features
+from .measuring.nuclear_solver import solve, vanishing_lambda
+from .measuring.partitions import partition_risk
+from .measuring.second_group import Cell, best_cell, steepest_slope
+from .measuring.slices import cell_moments, even_ellipse, inputs, overlap_moments, two_features
 
 
 @dataclass(frozen=True)

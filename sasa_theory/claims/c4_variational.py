@@ -13,7 +13,7 @@ from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .geometry import sphere, unit
+from .measuring.geometry import sphere, unit
 
 
 @dataclass(frozen=True)

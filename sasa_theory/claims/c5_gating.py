@@ -11,8 +11,8 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .selection import family_of, first_wrong, opposed_family, random_codes
-from .subspaces import random_bases
+from .measuring.selection import family_of, first_wrong, opposed_family, random_codes
+from .measuring.subspaces import random_bases
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .subspaces import leading_subspace, random_bases, shared_energy
+from .measuring.subspaces import leading_subspace, random_bases, shared_energy
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .geometry import residual, sphere, trained_lines
-from .subspaces import random_bases
+from .measuring.geometry import residual, sphere, trained_lines
+from .measuring.subspaces import random_bases
 
 
 @dataclass(frozen=True)

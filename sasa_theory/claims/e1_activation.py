@@ -11,9 +11,9 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .frames import coherence, equiangular, lines_28, paley_lines, simplex, spread
-from .geometry import sphere, unit
-from .subspaces import random_bases
+from .measuring.frames import coherence, equiangular, lines_28, paley_lines, simplex, spread
+from .measuring.geometry import sphere, unit
+from .measuring.subspaces import random_bases
 
 
 @dataclass(frozen=True)

@@ -16,31 +16,41 @@ _SIGN = {"<=": "\N{LESS-THAN OR EQUAL TO}", ">=": "\N{GREATER-THAN OR EQUAL TO}"
 _STYLE = {"verified": "green", "violated": "bold red", "vacuous": "bold red", "inconclusive": "yellow"}
 
 
-def verdict_table(results: Iterable[Result]) -> Table:
-    """One row per claim: its closest measurement, its weakest falsifier, the verdict."""
-    table = Table(caption="shown: the measurement that lies worst and the falsifier that comes closest to passing")
+def verdict_table(results: Iterable[Result], *, wide: bool = True) -> Table:
+    """One row per claim: how often it was checked, its worst measurement, its weakest falsifier, the verdict.
+
+    ``wide`` spells out statements and falsifiers, for which a terminal needs some 130 columns; otherwise 80 do.
+    """
+    table = Table(caption="checks: measurements + falsifiers; shown: the worst of each" if wide else None)
     table.add_column("claim", no_wrap=True)
-    table.add_column("statement", min_width=30)
+    table.add_column("statement", min_width=30 if wide else 16)
     for header in ("measured", "bound", "margin"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("falsifier", min_width=18)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("s", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("falsifier", min_width=18)
+        table.add_column("checks", justify="right", no_wrap=True)
+        table.add_column("s", justify="right", no_wrap=True)
     for result in results:
-        worst, against = result.worst.evidence, result.weakest_falsifier
-        broken = against.evidence.verdict == "violated"
-        table.add_row(
+        worst = result.worst.evidence
+        row: list[str | Text] = [
             result.claim.id,
-            result.claim.plain,
+            result.claim.plain if wide else result.claim.title,
             f"{worst.measured:.3g}",
             f"{_SIGN[worst.relation]} {worst.bound:.3g}",
             f"±{-worst.margin:.1%}" if worst.relation == "==" else f"{worst.margin:+.1%}",
-            Text(f"{against.evidence.verdict}: {against.setting['case']}", style="" if broken else "bold red"),
             Text(result.outcome, style=_STYLE[result.outcome]),
-            f"{result.seconds:.1f}",
-        )
-        table.add_section()
+        ]
+        table.add_row(*row, *(_details(result) if wide else ()), end_section=wide)
     return table
+
+
+def _details(result: Result) -> tuple[Text, str, str]:
+    against = result.weakest_falsifier
+    broken = against.evidence.verdict == "violated"
+    falsifier = Text(f"{against.evidence.verdict}: {against.setting['case']}", style="" if broken else "bold red")
+    inside = sum(record.task.kind == "measure" for record in result.records)
+    return falsifier, f"{inside} + {len(result.records) - inside}", f"{result.seconds:.1f}"
 
 
 def claim_list(claims: Iterable[Claim[Any]]) -> Table:

@@ -10,7 +10,8 @@ LARGE = 10**15  # stands for infinity where a limit is meant
 
 
 def one_subset(d: int, k: int, eps: float, signed: bool) -> mpf:
-    return share(d, k, mp.asin(mpf(eps))) / (2 if k == 1 and not signed else 1)
+    ray = k == 1 and not signed and eps < 1  # at eps = 1 the zero code covers everything
+    return share(d, k, mp.asin(mpf(eps))) / (2 if ray else 1)
 
 
 def cap_measure(d: int, angle: float) -> mpf:
@@ -82,6 +83,8 @@ def block_ceiling(d: int, k: int, eps: float) -> mpf:
 
 def circle_count(eps: float, *, signed: bool = True) -> mpf:
     """Smallest number of even arcs whose half-width has a sine of at most eps."""
+    if eps == 1:
+        return mpf(1)
     reach = mpf(eps) * (1 + mpf("1e-12"))
     turn = mp.pi if signed else 2 * mp.pi
     return mpf(first_whole(lambda n: turn / (2 * n) <= mp.pi / 2 and mp.sin(turn / (2 * n)) <= reach, 1))

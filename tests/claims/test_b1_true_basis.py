@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.b1_true_basis import Setting, TrueBasisCost
-from sasa_theory.claims.gauges import mean_gauge
-from sasa_theory.claims.geometry import sphere, unit
-from sasa_theory.claims.true_basis import signed_basis
+from sasa_theory.claims.measuring.gauges import mean_gauge
+from sasa_theory.claims.measuring.geometry import sphere, unit
+from sasa_theory.claims.measuring.true_basis import signed_basis
 
 
 @pytest.mark.parametrize(("d", "known"), [(2, 4 / np.pi), (3, 1.5), (8, 2.328), (16, 3.242)])

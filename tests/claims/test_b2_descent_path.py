@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.b2_descent_path import DescentPath, Setting
-from sasa_theory.claims.gauges import gauge, mean_gauge
-from sasa_theory.claims.true_basis import basis_with_spare, signed_basis
+from sasa_theory.claims.measuring.gauges import gauge, mean_gauge
+from sasa_theory.claims.measuring.true_basis import basis_with_spare, signed_basis
 
 
 def test_measured_lasso_slope_at_penalty_three_tenths_is_the_value_of_the_theory():

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.b3_near_optimal import NearOptimalSize, Setting
-from sasa_theory.claims.gauges import mean_gauge
-from sasa_theory.claims.geometry import sphere
+from sasa_theory.claims.measuring.gauges import mean_gauge
+from sasa_theory.claims.measuring.geometry import sphere
 
 
 @given(st.integers(2, 4), st.integers(0, 30), st.integers(0, 2**32 - 1), st.floats(0, 3))

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.b4_saddle import KinkAtTheTrueBasis, Setting
-from sasa_theory.claims.gauges import mean_gauge
-from sasa_theory.claims.true_basis import basis_with_spare, signed_basis
+from sasa_theory.claims.measuring.gauges import mean_gauge
+from sasa_theory.claims.measuring.true_basis import basis_with_spare, signed_basis
 
 
 @given(st.floats(0, 2 * np.pi))

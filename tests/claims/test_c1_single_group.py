@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.nuclear_solver import objective, rank_of, solve, solve_factors, vanishing_lambda
+from sasa_theory.claims.measuring.nuclear_solver import objective, rank_of, solve, solve_factors, vanishing_lambda
 
 seeds = st.integers(0, 2**32 - 1)
 

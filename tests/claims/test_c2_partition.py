@@ -8,9 +8,9 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.nuclear_solver import objective, solve, solve_factors
-from sasa_theory.claims.partitions import Kind, cut, partition_risk, refine
-from sasa_theory.claims.slices import Law, cell_moments, even_ellipse, inputs
+from sasa_theory.claims.measuring.nuclear_solver import objective, solve, solve_factors
+from sasa_theory.claims.measuring.partitions import Kind, cut, partition_risk, refine
+from sasa_theory.claims.measuring.slices import Law, cell_moments, even_ellipse, inputs
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,10 +6,10 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.nuclear_solver import rank_of, solve, solve_overlapping
-from sasa_theory.claims.partitions import partition_risk
-from sasa_theory.claims.second_group import best_cell, steepest_slope
-from sasa_theory.claims.slices import even_ellipse, inputs, overlap_moments, two_features
+from sasa_theory.claims.measuring.nuclear_solver import rank_of, solve, solve_overlapping
+from sasa_theory.claims.measuring.partitions import partition_risk
+from sasa_theory.claims.measuring.second_group import best_cell, steepest_slope
+from sasa_theory.claims.measuring.slices import even_ellipse, inputs, overlap_moments, two_features
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -8,8 +8,8 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.selection import family_of, first_wrong, opposed_family, random_codes
-from sasa_theory.claims.subspaces import random_bases
+from sasa_theory.claims.measuring.selection import family_of, first_wrong, opposed_family, random_codes
+from sasa_theory.claims.measuring.subspaces import random_bases
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -10,7 +10,7 @@ from scipy.linalg import subspace_angles
 
 from sasa_theory import bounds
 from sasa_theory.claims.d1_subspace import PolynomialSamples, Setting
-from sasa_theory.claims.subspaces import leading_subspace, random_bases, shared_energy
+from sasa_theory.claims.measuring.subspaces import leading_subspace, random_bases, shared_energy
 
 seeds = st.integers(0, 2**32 - 1)
 

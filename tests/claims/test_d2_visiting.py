@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.d2_visiting import Setting, VisitingSamples, _winner_takes_all
-from sasa_theory.claims.geometry import residual, sphere
-from sasa_theory.claims.subspaces import random_bases
+from sasa_theory.claims.measuring.geometry import residual, sphere
+from sasa_theory.claims.measuring.subspaces import random_bases
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 from sasa_theory.claims.e1_activation import FeatureActivation, Setting
-from sasa_theory.claims.frames import coherence, equiangular, lines_28, paley_lines, simplex, spread
-from sasa_theory.claims.geometry import sphere
+from sasa_theory.claims.measuring.frames import coherence, equiangular, lines_28, paley_lines, simplex, spread
+from sasa_theory.claims.measuring.geometry import sphere
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sasa_theory import bounds
 from sasa_theory.claims import intervals
 from sasa_theory.claims.f1_nulls import Nulls, Setting, _circle, _explained
-from sasa_theory.claims.subspaces import random_bases, shared_energy
+from sasa_theory.claims.measuring.subspaces import random_bases, shared_energy
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sasa_theory import bounds
-from sasa_theory.claims.frames import coherence
-from sasa_theory.claims.gauges import mean_gauge
-from sasa_theory.claims.geometry import residual, sphere
-from sasa_theory.claims.nuclear_solver import solve
+from sasa_theory.claims.measuring.frames import coherence
+from sasa_theory.claims.measuring.gauges import mean_gauge
+from sasa_theory.claims.measuring.geometry import residual, sphere
+from sasa_theory.claims.measuring.nuclear_solver import solve
 from sasa_theory.testing import CovarianceSpec, DictionarySpec, PartitionSpec, covariances, dictionaries, partitions
 
 DRAWS = 20_000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.claims.nuclear_solver import (
+from sasa_theory.claims.measuring.nuclear_solver import (
     objective,
     rank_of,
     solve,
@@ -13,7 +13,7 @@ from sasa_theory.claims.nuclear_solver import (
     solve_overlapping,
     vanishing_lambda,
 )
-from sasa_theory.claims.slices import even_ellipse, inputs, overlap_moments
+from sasa_theory.claims.measuring.slices import even_ellipse, inputs, overlap_moments
 
 seeds = st.integers(0, 2**32 - 1)
 

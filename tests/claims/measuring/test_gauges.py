@@ -4,10 +4,10 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from sasa_theory.claims.exact_lasso import lasso_value
-from sasa_theory.claims.gauges import gauge, gauge_by_program, mean_gauge
-from sasa_theory.claims.geometry import even_lines, sphere, unit
-from sasa_theory.claims.true_basis import basis_with_spare, signed_basis
+from sasa_theory.claims.measuring.exact_lasso import lasso_value
+from sasa_theory.claims.measuring.gauges import gauge, gauge_by_program, mean_gauge
+from sasa_theory.claims.measuring.geometry import even_lines, sphere, unit
+from sasa_theory.claims.measuring.true_basis import basis_with_spare, signed_basis
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.claims.nuclear_solver import solve
-from sasa_theory.claims.partitions import Kind, cut, local_search, partition_risk, refine
-from sasa_theory.claims.slices import (
+from sasa_theory.claims.measuring.nuclear_solver import solve
+from sasa_theory.claims.measuring.partitions import Kind, cut, local_search, partition_risk, refine
+from sasa_theory.claims.measuring.slices import (
     Law,
     cell_moments,
     even_ellipse,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.claims.geometry import (
+from sasa_theory.claims.measuring.geometry import (
     best_cosine,
     even_lines,
     maximal_packing,

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.claims.cap_quadrature import log_atoms_for_mean, log_cap, mean_secant
-from sasa_theory.claims.geometry import sphere
+from sasa_theory.claims.measuring.cap_quadrature import log_atoms_for_mean, log_cap, mean_secant
+from sasa_theory.claims.measuring.geometry import sphere
 
 angles = st.floats(0.01, 1.5)
 

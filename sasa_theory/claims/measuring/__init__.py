@@ -1,0 +1,1 @@
+"""How things are measured: spheres, coverings, gauges, solvers, partitions. Nothing in here knows a bound."""
