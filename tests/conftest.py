@@ -1,10 +1,12 @@
-"""Hypothesis profiles shared by every test: `dev` (default), `ci` (derandomised), `nightly` (many examples)."""
+"""Shared by every test: one BLAS thread, and hypothesis profiles `dev`, `ci` (fixed examples) and `nightly`."""
 
 from __future__ import annotations
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on all cores already; read when NumPy is first imported
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=_SLOW)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import sasa_theory
-import synthetic
 
 from .contract import Effort
 from .runner import Record
@@ -71,8 +69,11 @@ class EvidenceLog:
 def source_digest() -> str:
     """Digest of all source files of the packages whose code the numbers depend on."""
     digest = hashlib.sha256()
-    for package in (sasa_theory, synthetic):
-        folder = Path(str(package.__file__)).parent
+    for package in ("sasa_theory", "synthetic"):
+        found = importlib.util.find_spec(package)  # without importing it: synthetic would bring torch
+        if found is None or found.origin is None:
+            raise ModuleNotFoundError(f"the package {package} is not installed; install sasa-theory again")
+        folder = Path(found.origin).parent
         for path in sorted(folder.rglob("*.py")):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
