@@ -112,22 +112,11 @@ class AtomFloor(Claim[Setting]):
     def _compare(
         self, setting: Setting, n_atoms: int, hits: int, *, sharp: bool = False, tolerance: float = ROUNDING
     ) -> Evidence:
-        """Put the size of a dictionary beside the floor at its coverage.
+        def log_floor(uncovered: float) -> Floats:
+            return bounds.log_atom_floor(setting.d, setting.k, setting.eps, delta=uncovered, signed=setting.signed)
 
-        The random part is the coverage, so the interval of the floor is carried over to the number of atoms: covering
-        ``c`` with n atoms is compared at level ``floor(c)`` with n scaled by ``floor(c) / floor(c +- interval)``.
-        """
-        covered = intervals.share(hits, setting.draws, ">=", 0.0)
-        low, floor, high = (
-            float(np.exp(bounds.log_atom_floor(
-                setting.d, setting.k, setting.eps, delta=min(1 - c, 1 - 1e-12), signed=setting.signed
-            )))
-            for c in (covered.low, covered.measured, covered.high)
-        )  # fmt: skip
         relation: Relation = "==" if sharp else ">="
-        return Evidence(
-            relation, floor, n_atoms, n_atoms * floor / high, n_atoms * floor / low, setting.draws, tolerance
-        )
+        return intervals.at_coverage(n_atoms, log_floor, hits, setting.draws, relation, tolerance=tolerance)
 
 
 def _polyhedron(vertices: int) -> Floats:

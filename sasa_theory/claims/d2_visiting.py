@@ -122,17 +122,15 @@ class VisitingSamples(Claim[Setting]):
         return intervals.mean(covered, "==", float(bounds.memorising_coverage(m, d, eps, signed=signed)))
 
     def _visited(self, setting: Setting, atoms: Floats, points: Floats, relation: Relation) -> Evidence:
-        """Samples seen beside the floor at the covered share; the interval of the share is carried over to them."""
+        """Samples seen beside the floor at the share that the atoms cover."""
         hits = int((residual(points, atoms, 1, signed=setting.signed) <= setting.eps).sum())
-        covered = intervals.share(hits, len(points), ">=", 0.0)
-        low, floor, high = (
-            float(np.exp(bounds.log_visiting_floor(
-                setting.d, setting.eps, moved=setting.moved, delta=min(1 - c, 1 - 1e-12), signed=setting.signed
-            )))
-            for c in (covered.low, covered.measured, covered.high)
-        )  # fmt: skip
-        m = setting.samples
-        return Evidence(relation, floor, m, m * floor / high, m * floor / low, len(points))
+
+        def log_floor(uncovered: float) -> Floats:
+            return bounds.log_visiting_floor(
+                setting.d, setting.eps, moved=setting.moved, delta=uncovered, signed=setting.signed
+            )
+
+        return intervals.at_coverage(setting.samples, log_floor, hits, len(points), relation)
 
 
 def _winner_takes_all(inputs: Floats, n_atoms: int) -> Floats:

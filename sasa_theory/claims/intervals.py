@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -9,6 +11,8 @@ from scipy import stats
 from sasa_theory.tolerances import CONFIDENCE, ROUNDING
 
 from .contract import Evidence, Relation
+
+_ALMOST_ALL = 1 - 1e-12  # uncovered share in place of 1, where a floor has no logarithm
 
 
 def share(hits: int, trials: int, relation: Relation, bound: float, *, tolerance: float = ROUNDING) -> Evidence:
@@ -27,6 +31,27 @@ def mean(values: ArrayLike, relation: Relation, bound: float, *, tolerance: floa
     centre = float(x.mean())
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size))
     return Evidence(relation, float(bound), centre, centre - half, centre + half, x.size, tolerance)
+
+
+def at_coverage(
+    size: float,
+    log_floor: Callable[[float], ArrayLike],
+    hits: int,
+    trials: int,
+    relation: Relation,
+    *,
+    tolerance: float = ROUNDING,
+) -> Evidence:
+    """Compare a number of atoms or samples with the floor on it at the share that was covered, ``hits / trials``.
+
+    ``log_floor`` takes the uncovered share. What is random is the covered share, so its interval is carried over to
+    the size: at each end the size is scaled by ``floor(share) / floor(end)``.
+    """
+    covered = share(hits, trials, relation, 0.0)
+    low, floor, high = (
+        float(np.exp(log_floor(min(1 - c, _ALMOST_ALL)))) for c in (covered.low, covered.measured, covered.high)
+    )
+    return Evidence(relation, floor, size, size * floor / high, size * floor / low, trials, tolerance)
 
 
 def exact(
