@@ -36,7 +36,7 @@ def verify(
     """Measure every theorem, compare it with its bound, and check that its falsifier fails.
 
     Exit status: 0 all claims verified; 1 a claim is violated or inconclusive, or a falsifier is not violated;
-    2 bad arguments; 130 interrupted.
+    2 bad arguments; 3 a measurement failed to run; 130 interrupted.
     """
     from rich.console import Console
 
@@ -48,18 +48,25 @@ def verify(
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     effort: Literal["quick", "full"] = "full" if full else "quick"
     try:
-        chosen = select([explain] if explain else claim)
-        if list_claims or explain:
-            console.print(claim_list(chosen) if list_claims else explanation(chosen[0], effort))
-            return
-        log = EvidenceLog(out / "evidence.jsonl", effort, seed, resume=resume)
+        chosen = select(claim if explain is None else [explain])
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error), param_hint="--claim" if explain is None else "--explain") from None
+    if list_claims or explain is not None:
+        console.print(claim_list(chosen) if list_claims else explanation(chosen[0], effort))
+        return
+    try:
+        log = EvidenceLog(out / "evidence.jsonl", effort, seed, resume=resume)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--resume" if resume else "--out") from None
     try:
         verified = run_verification(chosen, log, console, jobs=jobs)
     except KeyboardInterrupt:
         console.print(f"Interrupted; the same command with --resume continues from {out}.")
         raise typer.Exit(130) from None
+    except Exception:
+        console.print_exception()
+        console.print(f"A measurement failed to run; what is done is in {out}, and --resume continues from there.")
+        raise typer.Exit(3) from None
     raise typer.Exit(0 if verified else 1)
 
 

@@ -1,9 +1,9 @@
-"""The one table of tolerances, each with its reason."""
+"""Tolerances that claims share, each with its reason; an allowance that only one claim makes stands beside it."""
 
 from __future__ import annotations
 
 CONFIDENCE = 1 - 1e-6
-"""Level of every interval in a claim: a run of some hundred intervals then raises a false alarm once in thousands."""
+"""Level of every interval in a claim: a thousand intervals then raise a false alarm once in a thousand runs."""
 
 RESOLUTION = 0.1
 """A measurement whose interval reaches further than this share of the bound to either side decides nothing near it."""

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sasa_theory.claims import Claim, Record, Result, plan, verify
+from sasa_theory.claims import CLAIMS, Claim, Record, Result, plan, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
 
@@ -41,7 +41,13 @@ def run_verification(
         Worker processes, one per core if omitted. Numbers do not depend on it.
     """
     tasks = plan(claims, log.effort, log.seed)
-    done = [record for record in log.kept if record.task in set(tasks)]
+    wanted = set(tasks)
+    done = [record for record in log.kept if record.task in wanted]
+    other = [record for record in log.kept if record.task not in wanted]
+    figures = log.path.parent / "figures"
+    if not log.kept:  # a new run: figures of an earlier one would look as if they were its own
+        for claim_id in CLAIMS:
+            (figures / f"{claim_id}.png").unlink(missing_ok=True)
     with _workers(jobs) as executor:
         with _progress(console) as progress:
             bar = progress.add_task("claims", total=len(tasks), completed=len(done))
@@ -51,9 +57,9 @@ def run_verification(
                 progress.update(bar, advance=1, description=record.task.claim)
 
             results = verify(tasks, executor, done=done, on_record=keep)
-        log.rewrite(record for result in results for record in result.records)
+        log.rewrite([*other, *(record for result in results for record in result.records)])
         console.print(verdict_table(results, wide=console.width >= _WIDE))
-        _draw(results, log.path.parent / "figures", executor, console)
+        _draw(results, figures, executor, console)
     failed = [f"{result.claim.id} is {result.outcome}" for result in results if result.outcome != "verified"]
     count = f"{len(results)} claim{'s' if len(results) > 1 else ''}"
     console.print("; ".join(failed) if failed else f"{count} verified, every falsifier violated.")

@@ -14,6 +14,7 @@ from .covering import (
     coverage_bound,
     log_atom_ceiling,
     log_atom_floor,
+    log_block_ceiling,
     log_coverage_bound,
     rate_exponent,
     rate_per_dimension,
@@ -31,6 +32,7 @@ from .nuclear import (
 )
 from .nulls import circular_fit_r2, random_subspace_cosine
 from .samples import (
+    log_memorising_coverage,
     log_visiting_floor,
     memorising_coverage,
     samples_for_error,
@@ -62,9 +64,11 @@ __all__ = [
     "lasso_slope_circle",
     "log_atom_ceiling",
     "log_atom_floor",
+    "log_block_ceiling",
     "log_cap_measure",
     "log_coverage_bound",
     "log_distortion_floor",
+    "log_memorising_coverage",
     "log_near_optimal_floor",
     "log_near_subspace_measure",
     "log_visiting_floor",

@@ -43,13 +43,15 @@ def log_coverage_bound(
     """
     k = count("k", k)
     log_atoms = real("log_atoms", log_atoms)
-    at_most("log k", np.log(k), "log_atoms", log_atoms + 1e-12)
+    at_most("log k", np.log(k) - 1e-12, "log_atoms", log_atoms)
     return np.minimum(log_binomial(log_atoms, k)[()] + log_reach(d, k, eps, signed), 0.0)
 
 
 def coverage_bound(atoms: ArrayLike, d: ArrayLike, k: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats:
     """Largest fraction of the slice that ``atoms`` atoms can cover; see :func:`log_coverage_bound`."""
-    return np.exp(log_coverage_bound(np.log(count("atoms", atoms)), d, k, eps, signed=signed))
+    n = count("atoms", atoms)
+    at_most("k", count("k", k), "atoms", n)
+    return np.exp(log_coverage_bound(np.log(n), d, k, eps, signed=signed))
 
 
 def log_atom_floor(
@@ -145,8 +147,8 @@ def atom_ceiling(d: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats
         return np.exp(log_atom_ceiling(d, eps, signed=signed))
 
 
-def block_ceiling(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
-    """Atoms that suffice with ``k`` active signed atoms when the slice is cut into k blocks.
+def log_block_ceiling(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
+    """Log of atoms that suffice with ``k`` active signed atoms when the slice is cut into k blocks.
 
     ``k * ceiling(ceil(d/k), eps)``: linear in d when k grows in proportion to d, so the exponential wall is gone (A3).
 
@@ -157,7 +159,13 @@ def block_ceiling(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
     """
     d, k = count("d", d), count("k", k)
     at_most("k", k, "d", d)
-    return k * atom_ceiling(np.ceil(d / k), eps)
+    return np.log(k) + log_atom_ceiling(np.ceil(d / k), eps)
+
+
+def block_ceiling(d: ArrayLike, k: ArrayLike, eps: ArrayLike) -> Floats:
+    """Atoms that suffice when the slice is cut into ``k`` blocks (inf on overflow); see :func:`log_block_ceiling`."""
+    with np.errstate(over="ignore"):
+        return np.exp(log_block_ceiling(d, k, eps))
 
 
 def circle_count(eps: ArrayLike, *, signed: bool = True) -> Floats:

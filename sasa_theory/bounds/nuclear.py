@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from .validate import Floats, count, real
 
+_ASKEW = 1e-6  # of its largest entry, by which a second moment may miss symmetry or positivity: float32 data do
+
 
 @dataclass(frozen=True)
 class SingleGroupOptimum:
@@ -131,21 +133,23 @@ def second_group_pressure(sigma: ArrayLike, cell: ArrayLike, lam: float) -> floa
     Parameters
     ----------
     sigma : array_like, shape (n, n)
-        Second moment ``E xx'`` of the slice.
+        Second moment ``E xx'`` of the slice, symmetric and positive semidefinite up to rounding.
     cell : array_like, shape (n, n)
-        Second moment restricted to the cell, ``E[xx'; C]``.
+        Second moment restricted to the cell, ``E[xx'; C]``, likewise.
     lam : float
         Weight of the nuclear norm, > 0.
 
     Raises
     ------
     ValueError
-        If an argument is outside its range or a matrix is not square.
+        If an argument is outside its range, or a matrix is not square, not symmetric or has a negative eigenvalue.
     """
     sigma, cell = real("sigma", sigma), real("cell", cell)
     penalty = float(real("lam", lam, 0.0, open_low=True))
     if sigma.ndim != 2 or sigma.shape[0] != sigma.shape[1] or cell.shape != sigma.shape:
         raise ValueError(f"sigma and cell must be square and alike, got shapes {sigma.shape} and {cell.shape}")
+    _check_second_moment("sigma", sigma)
+    _check_second_moment("cell", cell)
     s, u = np.linalg.eigh(sigma)
     unexplained = 1 - single_group_optimum(np.maximum(s, 0.0), penalty).shrinkage
     return float(2 / penalty * np.linalg.norm((u * unexplained) @ u.T @ cell, 2))
@@ -164,3 +168,15 @@ def decoder_penalty_range(rank: ArrayLike) -> tuple[Floats, Floats]:
     """
     r = count("rank", rank)
     return np.sqrt(r), r[()]
+
+
+def _check_second_moment(name: str, matrix: Floats) -> None:
+    slack = _ASKEW * np.abs(matrix).max(initial=0.0)
+    skew = np.abs(matrix - matrix.T).max(initial=0.0)
+    if skew > slack:
+        raise ValueError(f"{name} must be symmetric, as every second moment is; got entries that differ by {skew:g}")
+    least = np.linalg.eigvalsh(matrix).min(initial=0.0)
+    if least < -slack:
+        raise ValueError(
+            f"{name} must be positive semidefinite, as every second moment is; got an eigenvalue of {least:g}"
+        )

@@ -9,6 +9,8 @@ from .caps import log_reach
 from .covering import log_atom_floor
 from .validate import Floats, at_most, count, real
 
+_TINY = -36.0  # logarithm below which x, log(1 + x) and exp(x) - 1 agree in float64
+
 
 def spiked_cosine(signal: ArrayLike, ambient: ArrayLike, samples: ArrayLike) -> Floats:
     r"""Mean squared cosine between the true and the PCA subspace in the spiked covariance model.
@@ -116,19 +118,40 @@ def samples_for_error(
     return _error_times_samples(d, ambient, signal, noise, usage, gated) / target
 
 
-def memorising_coverage(samples: ArrayLike, d: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats:
-    """Expected fraction of the slice covered by a dictionary that keeps its m samples as atoms: ``1 - (1 - p)^m``.
+def log_memorising_coverage(log_samples: ArrayLike, d: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats:
+    """Log of the expected fraction of the slice covered by a dictionary that keeps its m samples: ``1 - (1 - p)^m``.
 
     ``p`` is the measure near one line (half of it near one ray, for non-negative codes).
+
+    Parameters
+    ----------
+    log_samples : array_like
+        ``log m``, m >= 1.
+    d : array_like
+        Dimension of the slice, a whole number >= 1.
+    eps : array_like
+        Chordal distance in (0, 1].
+    signed : bool
+        Whether codes may be negative.
 
     Raises
     ------
     ValueError
-        If ``samples`` or ``d`` is not a whole number >= 1 or eps is outside (0, 1].
+        If an argument is outside its range.
     """
-    p = np.exp(log_reach(d, 1, eps, signed))
-    with np.errstate(divide="ignore"):
-        return -np.expm1(count("samples", samples) * np.log1p(-p))
+    log_p = log_reach(d, 1, eps, signed)
+    with np.errstate(divide="ignore", over="ignore"):
+        # log of -log(1 - p), which is p to first order
+        log_rate = np.where(log_p < _TINY, log_p, np.log(-np.log1p(-np.exp(np.maximum(log_p, _TINY)))))
+        log_missed = real("log_samples", log_samples, 0.0) + log_rate  # log of -log of the uncovered fraction
+        missed = np.exp(np.maximum(log_missed, _TINY))
+        covered = np.where(missed < np.log(2), np.log(-np.expm1(-missed)), np.log1p(-np.exp(-missed)))
+    return np.where(log_missed < _TINY, log_missed, covered)[()]
+
+
+def memorising_coverage(samples: ArrayLike, d: ArrayLike, eps: ArrayLike, *, signed: bool = True) -> Floats:
+    """Expected fraction of the slice that m kept samples cover; see :func:`log_memorising_coverage`."""
+    return np.exp(log_memorising_coverage(np.log(count("samples", samples)), d, eps, signed=signed))
 
 
 def log_visiting_floor(

@@ -44,6 +44,8 @@ def real(
     """
     try:
         array = np.asarray(value)
+        if array.dtype == object and all(isinstance(entry, int | float) for entry in array.flat):
+            array = array.astype(np.float64)  # whole numbers beyond 64 bits
         if array.dtype.kind not in "fiu":  # neither text, nor truth values, nor complex numbers
             raise TypeError
         array = array.astype(np.float64)

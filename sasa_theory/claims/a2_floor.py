@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
+from math import comb
 
 import numpy as np
 from scipy.spatial import ConvexHull
 
 from sasa_theory import bounds
 from sasa_theory.bounds.validate import Floats
-from sasa_theory.tolerances import ROUNDING
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .measuring.geometry import even_count, even_lines, maximal_packing, residual, sphere, trained_lines, unit
+from .measuring.geometry import (
+    even_count,
+    even_lines,
+    maximal_packing,
+    near_subspace_weights,
+    one_hot,
+    residual,
+    sphere,
+    trained_lines,
+    unit,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class AtomFloor(Claim[Setting]):
         r"\binom{N}{k} \geq \frac{1-\delta}{p}, \quad p = I_{\varepsilon^2}\left(\frac{d-k}{2}, \frac{k}{2}\right),"
         r"\quad \mathrm{for\ every\ covering\ of\ a\ share\ } 1-\delta"
     )
-    plain = "A dictionary that codes a d-dimensional feature with k < d active atoms must be large: exponential in d."
+    plain = "With a fixed number k < d of active atoms, coding a d-dimensional feature takes a number exponential in d."
     assumptions = ("the direction is uniform on the slice's sphere", "at most k < d atoms are active")
     reference = ("derived here", "arXiv 2606.06333, Definition 2", "Conway & Sloane: optimal coverings of the sphere")
     chart = Chart("d", ("case", "k", "eps"), "intrinsic dimension d", "atoms", log_y=True)
@@ -51,6 +62,8 @@ class AtomFloor(Claim[Setting]):
             *(Setting("even lines", 2, 1, eps, int(np.ceil(np.pi / (2 * np.arcsin(eps)) - 1e-9)), draws)
               for eps in (0.5, 0.3, 0.1, 0.01)),
             *(Setting("just covering", 2, 1, float(np.sin(np.pi / (2 * n))), n, 0) for n in (2, 3, 5, 12, 40)),
+            *(Setting("whole number", d, k, eps, 0, 4 * draws)
+              for d, k, eps in ((3, 1, 0.5), (4, 2, 0.3), (6, 3, 0.5))),
             *(Setting("orthogonal lines", d, 1, 0.5, d, 4 * draws) for d in (3, 4, 5, 6)),
             *(Setting("orthogonal rays", d, 1, 0.5, d, 8 * draws, signed=False) for d in (3, 4, 5)),
             *(Setting("maximal packing", d, 1, 0.5, 0, draws) for d in deep),
@@ -77,23 +90,33 @@ class AtomFloor(Claim[Setting]):
             return intervals.exact(len(atoms), ">=", float(floor), samples=len(atoms))
         if setting.case == "just covering":
             return intervals.exact(even_count(setting.eps), "==", float(bounds.atom_floor(2, 1, setting.eps)))
+        if setting.case == "whole number":
+            return self._smallest(setting, rng)
         atoms = self._dictionary(setting, rng)
         hits = int((self._residual(setting, atoms, setting.k, rng) <= setting.eps).sum())
         sharp = setting.case.startswith(("orthogonal", "narrow"))
+        compared = self._compare(setting, len(atoms), hits, "==" if sharp else ">=")
         # narrow subsets overlap near shared atoms, a few percent of their coverage: less than that in atoms
-        return self._compare(setting, len(atoms), hits, sharp=sharp, tolerance=0.05 if setting.k > 1 else ROUNDING)
+        return replace(compared, above=0.05) if setting.case.startswith("narrow") else compared
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
         """Cover with more active atoms than the floor is told of, or a direction of lower dimension."""
         d = setting.d
         if setting.case == "one-hot z":
-            points = np.eye(d)[rng.integers(d, size=setting.draws)]
+            points = one_hot(setting.draws, d, rng)
             hits = int((residual(points, np.eye(d), 1) <= setting.eps).sum())
             return self._compare(setting, d, hits)
         active = d if setting.case.startswith("k = d") else 2
         atoms = np.eye(d) if active == d else trained_lines(setting.atoms, d, rng)
         hits = int((self._residual(setting, atoms, active, rng) <= setting.eps).sum())
         return self._compare(setting, len(atoms), hits)
+
+    def _smallest(self, setting: Setting, rng: np.random.Generator) -> Evidence:
+        """Smallest N whose k-subsets, each reaching a share found by sampling, could add up to half of the slice."""
+        share = near_subspace_weights(setting.d, setting.k, setting.eps, setting.draws, rng).mean()
+        smallest = next(n for n in count(setting.k) if comb(n, setting.k) * share >= 0.5)
+        floor = bounds.atom_floor(setting.d, setting.k, setting.eps, delta=0.5)
+        return intervals.exact(smallest, "==", float(floor), samples=setting.draws)
 
     def _dictionary(self, setting: Setting, rng: np.random.Generator) -> Floats:
         if setting.case == "even lines":
@@ -109,14 +132,11 @@ class AtomFloor(Claim[Setting]):
     def _residual(self, setting: Setting, atoms: Floats, active: int, rng: np.random.Generator) -> Floats:
         return residual(sphere(setting.draws, setting.d, rng), atoms, active, signed=setting.signed)
 
-    def _compare(
-        self, setting: Setting, n_atoms: int, hits: int, *, sharp: bool = False, tolerance: float = ROUNDING
-    ) -> Evidence:
+    def _compare(self, setting: Setting, n_atoms: int, hits: int, relation: Relation = ">=") -> Evidence:
         def log_floor(uncovered: float) -> Floats:
             return bounds.log_atom_floor(setting.d, setting.k, setting.eps, delta=uncovered, signed=setting.signed)
 
-        relation: Relation = "==" if sharp else ">="
-        return intervals.at_coverage(n_atoms, log_floor, hits, setting.draws, relation, tolerance=tolerance)
+        return intervals.at_coverage(n_atoms, log_floor, hits, setting.draws, relation)
 
 
 def _polyhedron(vertices: int) -> Floats:

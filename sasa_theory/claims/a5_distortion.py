@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from sasa_theory import bounds
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .measuring.geometry import even_lines, residual, sphere, trained_lines
+from .measuring.geometry import even_lines, one_hot, residual, sphere, trained_lines
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ class DistortionFloor(Claim[Setting]):
         if setting.case == "trained, Gaussian z":
             return intervals.mean(error * rng.chisquare(d, setting.draws), relation, floor * d)
         if setting.case.startswith("trained"):  # cells of a trained dictionary are nearly round: 7 % at most here
-            return intervals.mean(error, "==", floor, tolerance=0.08)
+            return replace(intervals.mean(error, "==", floor), above=0.08)
         return intervals.mean(error, relation, floor)
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
         """Average in the same way with a second active atom or a direction of lower dimension."""
         d, n, draws, active = setting.d, setting.atoms, setting.draws, 1
         if setting.case == "one-hot z":
-            points, atoms = np.eye(d)[rng.integers(d, size=draws)], np.eye(d)[:n]
+            points, atoms = one_hot(draws, d, rng), np.eye(d)[:n]
         elif setting.case == "2-dimensional z":
             points, atoms = sphere(draws, 2, rng) @ np.eye(2, d), even_lines(n) @ np.eye(2, d)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,9 @@ from sasa_theory.tolerances import ROUNDING, SOLVER
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
 from .measuring.cap_quadrature import log_atoms_for_mean, log_cap, mean_secant
-from .measuring.gauges import gauge, mean_gauge
+from .measuring.gauges import EXACT_UP_TO, gauge, mean_gauge
 from .measuring.geometry import best_cosine, even_lines, sphere, trained_lines
 
-_EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 _TRAINED_GAP = 0.15  # k-means on the sphere needs up to 12 % more atoms than caps that tile without gap or overlap
 _SEARCHED = 2.0 ** np.linspace(-6, 6, 61)  # sizes, relative to the dictionary's, between which the floor interpolates
 _LEAST_EXCESS = 1e-300  # stands for a mean gauge of 1 or less, which no number of atoms reaches
@@ -100,13 +99,13 @@ class NearOptimalSize(Claim[Setting]):
         if setting.case == "trained, nearest atom":
             atoms = trained_lines(n, d, rng, signed=False)
             secants = 1 / best_cosine(sphere(draws, d, rng), atoms, signed=False)
-            return self._compare(setting, n, intervals.mean(secants, ">=", 1.0), "==", _TRAINED_GAP)
+            return replace(self._compare(setting, n, intervals.mean(secants, ">=", 1.0), "=="), above=_TRAINED_GAP)
         if signed:
             half = sphere(n, d, rng)
             atoms = np.vstack([half, -half])
         else:
             atoms = trained_lines(n, d, rng, signed=False)
-        if d <= _EXACT_UP_TO:
+        if d <= EXACT_UP_TO:
             return self._compare(setting, n, _certain(mean_gauge(atoms)), ">=")
         return self._compare(setting, n, intervals.mean(gauge(sphere(draws, d, rng), atoms), ">=", 1.0), ">=")
 

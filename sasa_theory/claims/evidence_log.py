@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import platform
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ class EvidenceLog:
 
     def __init__(self, path: Path, effort: Effort, seed: int, *, resume: bool = False) -> None:
         self.path, self.effort, self.seed = path, effort, seed
-        self._header = {"format": 1, "effort": effort, "seed": seed, "source": source_digest()}
+        self._header = {"format": 1, "effort": effort, "seed": seed, "source": source_digest(), **_versions()}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.kept: list[Record] = self._read() if resume and path.exists() else []
         self.rewrite(self.kept)
@@ -77,6 +79,11 @@ def source_digest() -> str:
         for path in sorted(folder.rglob("*.py")):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what the last digits depend on besides our own code."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "scipy")}}
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

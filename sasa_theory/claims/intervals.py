@@ -15,10 +15,10 @@ from .contract import Evidence, Relation
 _ALMOST_ALL = 1 - 1e-12  # uncovered share in place of 1, where a floor has no logarithm
 
 
-def share(hits: int, trials: int, relation: Relation, bound: float, *, tolerance: float = ROUNDING) -> Evidence:
+def share(hits: int, trials: int, relation: Relation, bound: float) -> Evidence:
     """Compare a share of successes with a bound; exact (Clopper-Pearson) interval."""
     interval = stats.binomtest(int(hits), int(trials)).proportion_ci(CONFIDENCE, method="exact")
-    return Evidence(relation, float(bound), hits / trials, float(interval.low), float(interval.high), trials, tolerance)
+    return Evidence(relation, float(bound), hits / trials, float(interval.low), float(interval.high), trials)
 
 
 def mean(values: ArrayLike, relation: Relation, bound: float, *, tolerance: float = ROUNDING) -> Evidence:
@@ -39,8 +39,6 @@ def at_coverage(
     hits: int,
     trials: int,
     relation: Relation,
-    *,
-    tolerance: float = ROUNDING,
 ) -> Evidence:
     """Compare a number of atoms or samples with the floor on it at the share that was covered, ``hits / trials``.
 
@@ -51,7 +49,7 @@ def at_coverage(
     low, floor, high = (
         float(np.exp(log_floor(min(1 - c, _ALMOST_ALL)))) for c in (covered.low, covered.measured, covered.high)
     )
-    return Evidence(relation, floor, size, size * floor / high, size * floor / low, trials, tolerance)
+    return Evidence(relation, floor, size, size * floor / high, size * floor / low, trials)
 
 
 def exact(

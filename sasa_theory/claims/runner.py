@@ -66,7 +66,7 @@ class Record:
     def from_json(cls, line: dict[str, Any]) -> Record:
         """Read back what :meth:`to_json` wrote."""
         task = Task(**{key: line[key] for key in Task.__dataclass_fields__})
-        numbers = ("bound", "measured", "low", "high", "tolerance")
+        numbers = ("bound", "measured", "low", "high", "tolerance", "below", "above")
         evidence = Evidence(
             relation=line["relation"], samples=line["samples"], **{key: float(line[key]) for key in numbers}
         )
@@ -102,11 +102,20 @@ class Result:
         return "verified" if set(inside) == {"holds"} else "inconclusive"
 
     @property
-    def worst(self) -> Record:
-        """The measurement that says most: a violated one, else an undecided one, else the one of smallest margin."""
+    def closest(self) -> Record:
+        """The measurement to look at: a violated or undecided one, else the inequality of smallest margin.
+
+        If all are equalities, the one of largest deviation.
+        """
         rank = {"violated": 0, "inconclusive": 1, "holds": 2}
         inside = [r for r in self.records if r.task.kind == "measure"]
-        return min(inside, key=lambda r: (rank[r.evidence.verdict], r.evidence.margin))
+        return min(inside, key=lambda r: (rank[r.evidence.verdict], r.evidence.relation == "==", r.evidence.margin))
+
+    @property
+    def deviation(self) -> float:
+        """Largest relative deviation where the bound is attained; NaN if it never is."""
+        attained = [r for r in self.records if r.task.kind == "measure" and r.evidence.relation == "=="]
+        return max((-r.evidence.margin for r in attained), default=float("nan"))
 
     @property
     def weakest_falsifier(self) -> Record:
@@ -139,7 +148,11 @@ def run(task: Task) -> Record:
     setting = (claim.grid if inside else claim.falsifiers)(task.effort)[task.index]
     rng = np.random.default_rng([task.seed, zlib.crc32(task.claim.encode()), int(inside), task.index])
     start = time.perf_counter()
-    evidence = (claim.measure if inside else claim.falsify)(setting, rng)
+    try:
+        evidence = (claim.measure if inside else claim.falsify)(setting, rng)
+    except Exception as error:
+        error.add_note(f"while {task.claim} was to {task.kind} at {setting}")
+        raise
     return Record(task, asdict(setting), evidence, time.perf_counter() - start)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -17,40 +19,35 @@ _STYLE = {"verified": "green", "violated": "bold red", "vacuous": "bold red", "i
 
 
 def verdict_table(results: Iterable[Result], *, wide: bool = True) -> Table:
-    """One row per claim: how often it was checked, its worst measurement, its weakest falsifier, the verdict.
+    """One row per claim: the measurement closest to its bound, how exactly attained bounds are met, the verdict.
 
     ``wide`` spells out statements and falsifiers, for which a terminal needs some 130 columns; otherwise 80 do.
     """
-    table = Table(caption="checks: measurements + falsifiers; shown: the worst of each" if wide else None)
+    table = Table(caption="margin: of the closest inequality; attained: largest deviation where the bound is met")
     table.add_column("claim", no_wrap=True)
-    table.add_column("statement", min_width=30 if wide else 16)
-    for header in ("measured", "bound", "margin"):
+    table.add_column("statement", min_width=30 if wide else 14)
+    for header in ("measured", "bound", "margin", "attained"):
         table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("falsifier" if wide else "f.", min_width=18 if wide else 1)
     table.add_column("verdict", no_wrap=True)
-    if wide:
-        table.add_column("falsifier", min_width=18)
-        table.add_column("checks", justify="right", no_wrap=True)
-        table.add_column("s", justify="right", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
     for result in results:
-        worst = result.worst.evidence
-        row: list[str | Text] = [
+        shown, against = result.closest.evidence, result.weakest_falsifier
+        broken = against.evidence.verdict == "violated"
+        falsifier = f"{against.evidence.verdict}: {against.setting['case']}" if wide else "✓" if broken else "✗"
+        table.add_row(
             result.claim.id,
             result.claim.plain if wide else result.claim.title,
-            f"{worst.measured:.3g}",
-            f"{_SIGN[worst.relation]} {worst.bound:.3g}",
-            f"±{-worst.margin:.1%}" if worst.relation == "==" else f"{worst.margin:+.1%}",
+            f"{shown.measured:.3g}",
+            f"{_SIGN[shown.relation]} {shown.bound:.3g}",
+            "" if shown.relation == "==" else f"{shown.margin:+.1%}",
+            "" if np.isnan(result.deviation) else f"±{result.deviation:.1%}",
+            Text(falsifier, style="" if broken else "bold red"),
             Text(result.outcome, style=_STYLE[result.outcome]),
-        ]
-        table.add_row(*row, *(_details(result) if wide else ()), end_section=wide)
+            f"{result.seconds:.1f}",
+            end_section=wide,
+        )
     return table
-
-
-def _details(result: Result) -> tuple[Text, str, str]:
-    against = result.weakest_falsifier
-    broken = against.evidence.verdict == "violated"
-    falsifier = Text(f"{against.evidence.verdict}: {against.setting['case']}", style="" if broken else "bold red")
-    inside = sum(record.task.kind == "measure" for record in result.records)
-    return falsifier, f"{inside} + {len(result.records) - inside}", f"{result.seconds:.1f}"
 
 
 def claim_list(claims: Iterable[Claim[Any]]) -> Table:
@@ -63,16 +60,20 @@ def claim_list(claims: Iterable[Claim[Any]]) -> Table:
 
 def explanation(claim: Claim[Any], effort: Effort) -> RenderableType:
     """A claim in full: statement, assumptions, sources, settings, falsifiers."""
-    cases = list(dict.fromkeys(setting.case for setting in claim.grid(effort)))
     lines = [
         ("in words", [claim.plain]),
         ("LaTeX", [claim.statement]),
         ("assumes", claim.assumptions),
         ("source", claim.reference),
-        ("measured on", [f"{case} ({sum(s.case == case for s in claim.grid(effort))} settings)" for case in cases]),
-        ("falsified by", [setting.case for setting in claim.falsifiers(effort)]),
+        ("measured on", _counted(claim.grid(effort))),
+        ("falsified by", _counted(claim.falsifiers(effort))),
     ]
     table = Table.grid(padding=(0, 2))
     for name, values in lines:
         table.add_row(Text(name, style="bold"), Group(*map(Text, values)))
     return Panel(table, title=f"{claim.id} {claim.title}", title_align="left")
+
+
+def _counted(settings: Sequence[Any]) -> list[str]:
+    """Each case once, with the number of its settings."""
+    return [f"{case} ({number})" for case, number in Counter(setting.case for setting in settings).items()]

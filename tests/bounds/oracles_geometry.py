@@ -77,6 +77,10 @@ def atom_ceiling(d: int, eps: float, *, signed: bool = True) -> mpf:
     return mp.exp(log_atom_ceiling(d, eps, signed=signed))
 
 
+def log_block_ceiling(d: int, k: int, eps: float) -> mpf:
+    return mp.log(block_ceiling(d, k, eps))
+
+
 def block_ceiling(d: int, k: int, eps: float) -> mpf:
     return k * atom_ceiling(-(-d // k), eps)
 

@@ -110,6 +110,12 @@ def memorising_coverage(samples: int, d: int, eps: float, *, signed: bool = True
         return 1 - (1 - p) ** samples
 
 
+def log_memorising_coverage(log_samples: float, d: int, eps: float, *, signed: bool = True) -> mpf:
+    p = one_subset(d, 1, eps, signed)
+    with mp.workdps(80 - mp.floor(mp.log10(p))):
+        return mp.log(1 - (1 - p) ** mp.exp(mpf(log_samples)))
+
+
 def log_visiting_floor(d: int, eps: float, *, moved: int = 1, delta: float = 0.0, signed: bool = True) -> mpf:
     return mp.log(max(mpf(1), (1 - mpf(delta)) / one_subset(d, 1, eps, signed)) / moved)
 

@@ -92,6 +92,12 @@ def test_ceiling_extremes(d: int, eps: float, signed: bool) -> None:
 @pytest.mark.parametrize(("d", "k", "eps"), [(8, 4, 0.3), (9, 4, 0.3), (64, 32, 1e-6), (4096, 1, 0.9), (5, 5, 0.1)])
 def test_block_ceiling(d: int, k: int, eps: float) -> None:
     agree("block_ceiling", d, k, eps)
+    agree("log_block_ceiling", d, k, eps)
+
+
+def test_block_ceiling_beyond_float64() -> None:
+    agree("log_block_ceiling", 4096, 1, 1e-6)
+    assert bounds.block_ceiling(4096, 1, 1e-6) == np.inf
 
 
 @settings(max_examples=50)

@@ -59,6 +59,15 @@ def test_memorising_coverage(samples: int, d: int, eps: float, signed: bool) -> 
     agree("memorising_coverage", samples, d, eps, signed=signed)
 
 
+@pytest.mark.parametrize(
+    ("log_samples", "d", "eps"),
+    [(0.0, 3, 0.5), (3.0, 8, 0.5), (13.8, 4096, 0.1), (9000.0, 4096, 0.1), (30.0, 64, 1e-6), (2.0, 2, 0.9)],
+)
+def test_log_memorising_coverage(log_samples: float, d: int, eps: float) -> None:
+    agree("log_memorising_coverage", log_samples, d, eps)
+    agree("log_memorising_coverage", log_samples, d, eps, signed=False)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize(("d", "eps", "moved", "delta"), [(8, 0.3, 4, 0.0), (4096, 1e-6, 7, 0.5), (1, 0.3, 2, 0.1)])
 def test_visiting_floor(d: int, eps: float, moved: int, delta: float, signed: bool) -> None:

@@ -32,6 +32,12 @@ def test_ends_belong_to_the_range_unless_open() -> None:
         real("x", [1.0, 0.0], 0.0, 1.0, open_high=True)
 
 
+def test_counts_beyond_64_bits_are_counts() -> None:
+    assert count("n", 10**20) == 1e20
+    with pytest.raises(ValueError, match=r"^n must be a real number"):
+        count("n", [10**20, None])
+
+
 def test_counts_are_whole_and_in_range() -> None:
     with pytest.raises(ValueError, match=r"^n must be a whole number in \[1, inf\), got 1.5$"):
         count("n", [2, 1.5])

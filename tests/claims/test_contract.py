@@ -31,6 +31,11 @@ def evidence(relation, bound, measured, half=0.0, tolerance=1e-9):
         ("==", 1.0, 1.0, 0.5, "inconclusive"),
         ("==", 0.0, 0.0, 0.0, "holds"),
         ("<=", np.inf, 3.0, 0.0, "holds"),
+        (">=", np.inf, 3.0, 0.0, "violated"),
+        ("==", np.inf, 3.0, 0.0, "violated"),
+        ("<=", -np.inf, 3.0, 0.0, "violated"),
+        (">=", -np.inf, 3.0, 0.0, "holds"),
+        (">=", 1.0, np.inf, 0.0, "inconclusive"),
         ("<=", 1.0, np.nan, 0.0, "inconclusive"),
     ],
 )
@@ -43,7 +48,17 @@ def test_declared_tolerance_widens_the_bound():
     assert evidence("==", 1.0, 1.04, tolerance=0.05).verdict == "holds"
 
 
+def test_an_equality_approached_from_above_still_forbids_what_lies_below():
+    near = {"tolerance": 1e-9, "above": 0.1}
+    assert Evidence("==", 1.0, 1.08, 1.07, 1.09, 1, **near).verdict == "holds"
+    assert Evidence("==", 1.0, 1.2, 1.19, 1.21, 1, **near).verdict == "violated"
+    assert Evidence("==", 1.0, 0.97, 0.96, 0.98, 1, **near).verdict == "violated"
+    assert Evidence("==", 1.0, 0.97, 0.96, 0.98, 1, below=0.1).verdict == "holds"
+
+
 def test_margin_is_relative_and_signed():
+    assert evidence("<=", np.inf, 1.0).margin == np.inf
+    assert evidence(">=", np.inf, 1.0).margin == -np.inf
     assert evidence("<=", 2.0, 1.0).margin == pytest.approx(0.5)
     assert evidence(">=", 2.0, 1.0).margin == pytest.approx(-0.5)
     assert evidence("==", 2.0, 1.0).margin == pytest.approx(-0.5)

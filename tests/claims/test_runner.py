@@ -35,10 +35,10 @@ def test_outcome(inside, outside, outcome):
     assert Result(CLAIMS["A1"], tuple(records)).outcome == outcome
 
 
-def test_worst_is_the_violated_one_then_the_smallest_margin():
+def test_closest_is_the_violated_one_then_the_smallest_margin():
     good, better, bad = record("measure", "holds", 1.0), record("measure", "holds", 2.0), record("measure", "violated")
-    assert Result(CLAIMS["A1"], (better, good)).worst == good
-    assert Result(CLAIMS["A1"], (better, bad, good)).worst == bad
+    assert Result(CLAIMS["A1"], (better, good)).closest == good
+    assert Result(CLAIMS["A1"], (better, bad, good)).closest == bad
 
 
 def test_select_names_the_nearest_claim():

@@ -20,6 +20,11 @@ def sphere(n: int, d: int, rng: np.random.Generator) -> Floats:
     return unit(rng.standard_normal((n, d)))
 
 
+def one_hot(n: int, d: int, rng: np.random.Generator) -> Floats:
+    """Draw ``n`` of the d coordinate vectors: directions that fill no dimension, shape (n, d)."""
+    return np.eye(d)[rng.integers(d, size=n)]
+
+
 def unit(rows: Floats) -> Floats:
     """Scale each row to length 1."""
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
@@ -65,6 +70,8 @@ def even_count(eps: float, *, signed: bool = True) -> int:
     def covers(n: int) -> bool:
         return bool(residual(grid, even_lines(n, signed=signed), 1, signed=signed).max() <= eps + _ROUNDING)
 
+    if not covers(_MOST_EVEN):
+        raise ValueError(f"eps must be in reach of {_MOST_EVEN} even atoms, got {eps:g}")
     return bisect_left(range(1, _MOST_EVEN), True, key=covers) + 1
 
 
