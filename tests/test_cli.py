@@ -87,6 +87,47 @@ def test_bad_arguments_are_exit_status_2(arguments, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_folder_that_cannot_be_is_exit_status_2(tmp_path):
+    (tmp_path / "file").touch()
+    result = invoke("--claim", "A4", "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert "--out" in result.output
+
+
+def test_resuming_with_fewer_claims_keeps_the_others(tmp_path):
+    invoke("--claim", "C4", "--claim", "C5", "--out", tmp_path, "--jobs", 1)
+    before = numbers(tmp_path / "evidence.jsonl")
+    invoke("--claim", "C5", "--out", tmp_path, "--resume", "--jobs", 1)
+    assert sorted(map(str, numbers(tmp_path / "evidence.jsonl"))) == sorted(map(str, before))
+
+
+def test_a_new_run_leaves_no_figure_of_an_old_one(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "A1.png").touch()
+    invoke("--claim", "C5", "--out", tmp_path, "--jobs", 1)
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["C5.png"]
+
+
+def test_a_measurement_that_crashes_is_exit_status_3_and_named(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from sasa_theory import bounds\n"
+        "def broken(*args, **kwargs):\n"
+        "    raise ZeroDivisionError('on purpose')\n"
+        "bounds.coherence_limit = broken\n"
+    )
+    done = subprocess.run(
+        [*COMMAND, "verify", "--claim", "C5", "--jobs", "1", "--out", tmp_path / "out"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "on purpose" in done.stdout
+    assert "while C5 was to measure at Setting" in done.stdout
+    assert "--resume" in done.stdout
+
+
 def test_list_names_every_claim():
     result = invoke("--list")
     assert result.exit_code == 0
