@@ -8,14 +8,18 @@ from .firing import Exactly, Firing, Independent
 from .forest import Forest
 from .magnitudes import Magnitude, PerFeature
 from .oracle import Estimate, Oracle
-from .presets import preset, presets
+from .pair_coherence import Coherence, coherence
+from .parameters import Parameters
+from .presets import SCALES, Preset, preset, presets
 from .rates import Constant, Listed, Rates, Zipf
 from .stream import Stream
 from .truth import Sample, Truth
 from .world import World
 
 __all__ = [
+    "SCALES",
     "Card",
+    "Coherence",
     "Constant",
     "Copula",
     "Dictionary",
@@ -29,7 +33,9 @@ __all__ = [
     "Listed",
     "Magnitude",
     "Oracle",
+    "Parameters",
     "PerFeature",
+    "Preset",
     "Rates",
     "Sample",
     "Stream",
@@ -37,6 +43,7 @@ __all__ = [
     "World",
     "WorldConfig",
     "Zipf",
+    "coherence",
     "preset",
     "presets",
 ]

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from sasa_theory.bounds import coherence_limit
 
-from .coherence import coherence
 from .config import WorldConfig
+from .pair_coherence import coherence
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Card:
     firing_entropy : float
         Entropy in bits of the set of firing features; an upper bound if a copula correlates them.
     noise_share : float
-        Power of the noise as a share of the power of signal and noise.
+        Power of the noise as a share of the power of signal and noise; the signal's is the expected sum of the
+        energies of the slices that fire, without the cross terms of one-sided features and without the bias.
     """
 
     width: int

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sasa_theory.bounds.validate import choice, count, known_fields, real
+from sasa_theory.bounds.validate import choice, count, known_fields
 
 from .copula import Copula
 from .dictionaries import coherent_bases, independent_bases, low_coherence_bases, orthogonal_bases
@@ -19,7 +19,7 @@ from .firing import Exactly, Firing, Independent
 from .forest import Forest
 from .magnitudes import Magnitude, PerFeature
 from .rates import Constant, Listed, Zipf
-from .whole import set_whole
+from .whole import is_a, set_real, set_whole
 
 DICTIONARIES = {
     "independent": independent_bases,
@@ -45,7 +45,7 @@ class Dictionary:
 
     def __post_init__(self) -> None:
         choice("kind", self.kind, [*DICTIONARIES, "coherent"])
-        real("mu", self.mu, 0.0, 1.0, open_high=True)
+        set_real(self, "mu", 0.0, 1.0, open_high=True)
         if self.mu and self.kind != "coherent":
             raise ValueError(f"mu is for kind 'coherent' only, got {self.mu:g} with kind {self.kind!r}")
 
@@ -72,7 +72,7 @@ class Features:
     count: int = 1
 
     def __post_init__(self) -> None:
-        _is_a(Feature, law=self.law)
+        is_a(Feature, law=self.law)
         set_whole(self, "count")
 
 
@@ -96,7 +96,8 @@ class WorldConfig:
         ``total``: a slice has the energy that its law declares; ``per_dim``: that times its linear dimension.
     noise : float
         Power of the isotropic noise e as a fraction of the signal's power, >= 0. The signal's power is the expected
-        sum of the energies of the slices that fire, in closed form, not that of a batch.
+        sum of the energies of the slices that fire, in closed form, not that of a batch: without the cross terms of
+        one-sided features, whose means are not zero, and without the bias.
     bias : float
         Norm of b, whose direction is random.
     power : float
@@ -116,18 +117,18 @@ class WorldConfig:
 
     def __post_init__(self) -> None:
         set_whole(self, "width")
-        _is_a(Firing, firing=self.firing)
-        _is_a(Dictionary, dictionary=self.dictionary)
-        _is_a(Magnitude, magnitude=self.magnitude)
+        is_a(Firing, firing=self.firing)
+        is_a(Dictionary, dictionary=self.dictionary)
+        is_a(Magnitude, magnitude=self.magnitude)
         if not isinstance(self.features, tuple) or not self.features:
             raise ValueError(f"features must be a tuple of at least one Features, got {self.features!r}")
         for entry in self.features:
-            _is_a(Features, features=entry)
+            is_a(Features, features=entry)
         largest = max(entry.law.linear_dim for entry in self.features)
         count("linear dimension of a feature", largest, 1, self.width)
         choice("energy", self.energy, ("total", "per_dim"))
         for name in ("noise", "bias", "power"):
-            real(name, getattr(self, name), 0.0, open_high=True)
+            set_real(self, name, 0.0)
         self.firing.check(self.size)
         if self.power and self.magnitude.one_sided:
             raise ValueError(
@@ -168,7 +169,7 @@ class WorldConfig:
             At an unknown type or field, a missing field, or a value that the config refuses.
         """
         config = _from_plain(plain)
-        _is_a(cls, config=config)
+        is_a(cls, config=config)
         return config
 
 
@@ -208,13 +209,7 @@ def _from_plain(plain: Any) -> Any:
     known_fields(cls, values)
     try:
         return cls(**values)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError(
             f"{cls.__name__} cannot be made from the fields {', '.join(values) or 'none'}: {error}"
         ) from None
-
-
-def _is_a(cls: type, **named: object) -> None:
-    for name, value in named.items():
-        if not isinstance(value, cls):
-            raise ValueError(f"{name} must be a {cls.__name__}, got {value!r}")

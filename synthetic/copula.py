@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sasa_theory.bounds.validate import Floats, real
+from sasa_theory.bounds.validate import Floats
 
 from .cells import RareCells, true_cells
-from .whole import set_whole
+from .whole import set_real, set_whole
 
 _LARGEST_SHARE = 0.99
 """Largest share of a feature's variance that the common factors may carry."""
@@ -45,11 +45,12 @@ class Copula:
 
     def __post_init__(self) -> None:
         set_whole(self, "rank")
-        real("scale", self.scale, 0.0, open_low=True, open_high=True)
+        set_real(self, "scale", 0.0, open_low=True, open_high=True)
 
     def loadings(self, features: int, generator: torch.Generator) -> Tensor:
         """Draw the loadings L, shape (features, rank)."""
-        rows = torch.randn(features, self.rank, generator=generator, device=generator.device) * self.scale
+        shape, device = (features, self.rank), generator.device
+        rows = torch.randn(shape, generator=generator, device=device, dtype=torch.float32) * self.scale
         length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         return rows * (_LARGEST_SHARE**0.5 / length).clamp(max=1.0)
 
@@ -85,12 +86,12 @@ class CopulaSampler:
         self._rare = torch.where(frequent, _RARE_LIMIT, rare)
         self._limit = torch.where(frequent, self._offset / self._slope, _COMMON_LIMIT).float()  # f = 1/2 there
         self._cells = RareCells(self._rare)
-        self._directions = (exact / length[:, None]).float().T.contiguous()
+        self._directions = torch.nn.functional.normalize(exact, dim=1).float().T.contiguous()  # 0 for a loading of 0
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Firings of ``n`` samples, as ``sample * features + feature``: increasing, each once."""
         rank, features = self._directions.shape
-        factors = torch.randn(n, rank, generator=generator, device=generator.device)
+        factors = torch.randn(n, rank, generator=generator, device=generator.device, dtype=torch.float32)
         rare = self._cells.draw(n, generator)
         high, at_rare, at_high = self._common_parts(factors, rare)
         chance, limit = self._firing_chance(rare % features, at_rare)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sasa_theory.bounds.validate import at_most, count, real
 
-from .coherence import blocks_by_dim, coherence, rows_by_dim
+from .pair_coherence import blocks_by_dim, coherence, rows_by_dim
 
 _TOLERANCE = 1e-6
 """How near a prescribed coherence is met."""
@@ -82,7 +82,7 @@ def coherent_bases(
     ------
     ValueError
         If an argument is outside its range, or ``mu`` lies below the coherence of the low-coherence dictionary; the
-        message names that value, the nearest that can be reached.
+        message names that value, the least that this construction reaches.
     """
     _check(width, dims)
     real("mu", mu, 0.0, 1.0, open_high=True)
@@ -97,7 +97,7 @@ def coherent_bases(
     floor = coherence(start, dims).max
     if mu < floor - _TOLERANCE:
         raise ValueError(
-            f"mu must be at least {floor:.6f}, the least coherence reached for {len(dims)} features of {sum(dims)} "
+            f"mu must be at least {floor:.6f}, what this construction reaches for {len(dims)} features of {sum(dims)} "
             f"dimensions in width {width}, got {mu:g}; raise mu or width, or use fewer features"
         )
     if mu <= floor + _TOLERANCE:
@@ -125,7 +125,7 @@ def low_coherence_bases(
     For many vectors (D = 1) Welch's floor is close to 1/sqrt(width), so this is about sqrt(width / p) times the least
     possible: .0511 for 16,384 vectors in width 768, against a floor of .0353 and about .21 for independent vectors. If
     there are more features than the p frames hold, or width < 6 D, the bases are those of :func:`orthogonal_bases`,
-    which bounds nothing beyond one frame.
+    which bounds nothing beyond one frame: independent bases may then have lower coherence.
 
     Raises
     ------

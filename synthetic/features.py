@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasa_theory.bounds.validate import Floats, choice, count, real
+from sasa_theory.bounds.validate import Floats, choice, count
 
 from .manifolds import MANIFOLDS
+from .whole import set_real
 
 KINDS = ("subspace", "sphere", "discrete", "clusters", *MANIFOLDS)
 RADII = ("gaussian", "sphere", "heavy")
@@ -66,7 +67,7 @@ class Feature:
     def __post_init__(self) -> None:
         choice("kind", self.kind, KINDS)
         choice("radius", self.radius, RADII)
-        real("energy", self.energy, 0.0, open_low=True, open_high=True)
+        set_real(self, "energy", 0.0, open_low=True)
         if self.radius != "gaussian" and self.kind != "subspace":
             raise ValueError(f"radius is for kind 'subspace' only, got {self.radius!r} with kind {self.kind!r}")
         if self.points and self.kind != "clusters":

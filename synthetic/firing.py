@@ -16,7 +16,7 @@ from .cells import RareCells
 from .copula import Copula, CopulaSampler
 from .forest import FamilySampler, Forest
 from .rates import Rates
-from .whole import set_whole
+from .whole import is_a, set_whole
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Firing(ABC):
 
     def loadings(self, features: int, generator: torch.Generator) -> Tensor:
         """Draw the loadings."""
-        return torch.zeros(0, 0, device=generator.device)
+        return torch.zeros(0, 0, device=generator.device, dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class Independent(Firing):
     """Every feature fires by its own coin, unless a copula correlates them or a forest makes children wait for parents.
 
     With both, the copula correlates the roots and the features outside the trees; within a tree children follow as
-    :class:`synthetic.forest.Forest` says, so that all marginals stay exact. (SynthSAEBench correlates the children too,
-    whose marginals then have no closed form.)
+    :class:`synthetic.forest.Forest` says, so that all marginals are known in closed form. (SynthSAEBench correlates the
+    children too, whose marginals then have no closed form.)
 
     Attributes
     ----------
@@ -127,11 +127,18 @@ class Independent(Firing):
     copula: Copula | None = None
     forest: Forest | None = None
 
+    def __post_init__(self) -> None:
+        is_a(Rates, rates=self.rates)
+        if self.copula is not None:
+            is_a(Copula, copula=self.copula)
+        if self.forest is not None:
+            is_a(Forest, forest=self.forest)
+
     def check(self, features: int) -> None:
         """Raise ValueError if the rates or the trees need another number of features."""
         self.rates.probabilities(features)
         if self.forest is not None:
-            at_most("size of the forest", np.array(self.forest.size), "number of features", np.array(features))
+            self.forest.check(features)
 
     def marginals(self, features: int) -> Floats:
         """The declared probabilities; of children what :class:`synthetic.forest.Forest` makes of them."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sasa_theory.bounds.validate import Floats
 
-from .whole import set_whole
+from .whole import is_a, set_whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,19 @@ class Forest:
 
     def __post_init__(self) -> None:
         set_whole(self, "roots", "branching", "depth")
+        is_a(bool, exclusive=self.exclusive)
+
+    def check(self, features: int) -> None:
+        """Raise ValueError if the trees do not fit, at the first level that does not, however many there are."""
+        size = width = self.roots
+        for _ in range(self.depth):
+            width *= self.branching
+            size += width
+            if size > features:
+                raise ValueError(
+                    f"the trees must fit into the {features} features that there are; lower roots = {self.roots:g}, "
+                    f"branching = {self.branching:g} or depth = {self.depth:g}, or declare more features"
+                )
 
     @property
     def parents(self) -> int:

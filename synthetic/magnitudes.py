@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sasa_theory.bounds.validate import at_most, choice, real
+from sasa_theory.bounds.validate import at_most, choice
+
+from .whole import is_a, set_real
 
 LAWS = ("linear", "uniform", "folded_normal")
 
@@ -31,17 +34,19 @@ class PerFeature:
 
     def __post_init__(self) -> None:
         choice("law", self.law, LAWS)
-        a, b = real("a", self.a, 0.0, open_high=True), real("b", self.b, 0.0, open_high=True)
+        set_real(self, "a", 0.0)
+        set_real(self, "b", 0.0)
         if self.law == "uniform":
-            at_most("a", a, "b", b)
+            at_most("a", np.array(self.a), "b", np.array(self.b))
 
     def draw(self, features: int, generator: torch.Generator) -> Tensor:
         """Draw the numbers, shape (features,), float32."""
+        out = torch.empty(features, device=generator.device, dtype=torch.float32)
         if self.law == "linear":
-            return torch.linspace(self.a, self.b, features, device=generator.device)
+            return torch.linspace(self.a, self.b, features, out=out)
         if self.law == "uniform":
-            return self.a + (self.b - self.a) * torch.rand(features, generator=generator, device=generator.device)
-        return (self.a + self.b * torch.randn(features, generator=generator, device=generator.device)).abs()
+            return self.a + (self.b - self.a) * out.uniform_(generator=generator)
+        return (self.a + self.b * out.normal_(generator=generator)).abs()
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Magnitude:
     by_parent: bool = False
 
     def __post_init__(self) -> None:
+        is_a(PerFeature, mean=self.mean, spread=self.spread)
+        is_a(bool, one_sided=self.one_sided, by_parent=self.by_parent)
         if self.by_parent and min(self.mean.a, self.mean.b) == 0:
             raise ValueError(
                 f"mean must have positive a and b when by_parent is set, got a = {self.mean.a:g}, b = {self.mean.b:g}"

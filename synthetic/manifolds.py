@@ -76,7 +76,7 @@ def torus(u: Tensor) -> Tensor:
     """
     R, r = TORUS_RADII
     v = _angle(u[:, 1])
-    v = v + math.pi * (2 * u[:, 2] > 1 + (r / R) * v.cos())
+    v = torch.where(2 * u[:, 2] > 1 + (r / R) * v.cos(), v + math.pi, v)
     return torch.cat(((R + r * v.cos()).unsqueeze(1) * circle(u), r * v.sin().unsqueeze(1)), dim=1)
 
 

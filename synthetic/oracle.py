@@ -68,33 +68,35 @@ def measure_oracle(config: WorldConfig, bases: Tensor, bias: Tensor, sample: Sam
     Raises
     ------
     ValueError
-        If s is not between 1 and the number of features.
+        If s is not between 1 and the number of features, or the sample is of one row, which has no variance.
     """
+    truth, n = sample.truth, sample.x.shape[0]
+    count("n", n, 2)
     if s is not None:
         count("s", s, 1, config.size)
-    truth, n = sample.truth, sample.x.shape[0]
     device = bases.device
     feature = torch.repeat_interleave(torch.tensor(config.dims, device=device))
     active = torch.bincount(truth.samples, minlength=n)
     budget = active if s is None else torch.full_like(active, s)
     ends = active.cumsum(0)
     step = max(1, _BLOCK_ENTRIES // bases.shape[0])
-    errors, hits = [], []
+    mean = sample.x.mean(dim=0)
+    errors, spreads, hits = [], [], []
     for start in range(0, n, step):
         block = slice(start, min(start + step, n))
         x = sample.x[block] - bias
         projections = x @ bases.T
-        norms = torch.zeros(len(x), config.size, device=device).index_add_(1, feature, projections.square())
+        norms = x.new_zeros(len(x), config.size).index_add_(1, feature, projections.square())
         selected = _largest(norms, budget[block])
         residual = x - (projections * selected[:, feature]) @ bases
         errors.append(residual.double().square().sum(dim=1))
+        spreads.append((sample.x[block] - mean).double().square().sum(dim=1))
         firings = slice(int(ends[start] - active[start]), int(ends[block.stop - 1]))
         samples = truth.samples[firings] - start
         hit = selected[samples, truth.features[firings]]
         hits.append(torch.bincount(samples, weights=hit.double(), minlength=len(x)))
-    spread = (sample.x - sample.x.mean(dim=0)).double().square().sum(dim=1)
     found = torch.cat(hits)
-    unexplained = _ratio(torch.cat(errors), spread)
+    unexplained = _ratio(torch.cat(errors), torch.cat(spreads))
     exact = int(((found == active) & (budget == active)).sum())
     wilson = binomtest(exact, n).proportion_ci(method="wilson")
     return Oracle(

@@ -39,7 +39,7 @@ class Parameters:
     @classmethod
     def draw(cls, config: WorldConfig, generator: torch.Generator) -> Parameters:
         """Draw the parameters of a world."""
-        direction = torch.randn(config.width, generator=generator, device=generator.device)
+        direction = torch.randn(config.width, generator=generator, device=generator.device, dtype=torch.float32)
         return cls(
             bases=config.dictionary.bases(config.width, config.dims, generator),
             bias=config.bias * torch.nn.functional.normalize(direction, dim=0),

@@ -9,6 +9,8 @@ import numpy as np
 
 from sasa_theory.bounds.validate import Floats, at_most, count, real
 
+from .whole import set_real
+
 
 class Rates(ABC):
     """A law that gives every feature its firing probability in [0, 1)."""
@@ -31,7 +33,7 @@ class Constant(Rates):
     probability: float
 
     def __post_init__(self) -> None:
-        real("probability", self.probability, 0.0, 1.0, open_high=True)
+        set_real(self, "probability", 0.0, 1.0, open_high=True)
 
     def probabilities(self, features: int) -> Floats:
         """Firing probability of each feature, shape (features,)."""
@@ -58,9 +60,10 @@ class Zipf(Rates):
     least: float
 
     def __post_init__(self) -> None:
-        real("exponent", self.exponent, 0.0, open_low=True, open_high=True)
-        most = real("most", self.most, 0.0, 1.0, open_low=True, open_high=True)
-        at_most("least", real("least", self.least, 0.0, 1.0, open_low=True, open_high=True), "most", most)
+        set_real(self, "exponent", 0.0, open_low=True)
+        for name in ("most", "least"):
+            set_real(self, name, 0.0, 1.0, open_low=True, open_high=True)
+        at_most("least", np.array(self.least), "most", np.array(self.most))
 
     def probabilities(self, features: int) -> Floats:
         """Firing probability of each feature, shape (features,)."""
@@ -83,7 +86,10 @@ class Listed(Rates):
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        real("values", list(self.values), 0.0, 1.0, open_high=True)
+        values = real("values", self.values, 0.0, 1.0, open_high=True)
+        if values.ndim != 1:
+            raise ValueError(f"values must be a sequence of numbers, got shape {values.shape}")
+        object.__setattr__(self, "values", tuple(values.tolist()))
 
     def probabilities(self, features: int) -> Floats:
         """Firing probability of each feature, shape (features,).

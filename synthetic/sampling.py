@@ -67,10 +67,10 @@ class Sampler:
         self._laws = laws
         self._law_of = torch.tensor([number[law] for law in config.laws], device=device)
 
-    def draw(self, generator: torch.Generator, out: Tensor) -> tuple[Active, Tensor]:
-        """Write the activations of one chunk into ``out``, shape (CHUNK, width); return the firings and the noise.
+    def draw(self, generator: torch.Generator, out: Tensor, noise: Tensor | None = None) -> Active:
+        """Write the activations of one chunk into ``out``, shape (CHUNK, width); return the firings.
 
-        The noise is of shape (0, width) if the world has none.
+        If the world has noise, it is also written into ``noise``, of the same shape, where that is given.
         """
         active = self._active(generator)
         first = torch.searchsorted(active.samples, torch.arange(CHUNK, device=out.device))
@@ -82,10 +82,10 @@ class Sampler:
             signal += self.bias
         if not self.config.noise:
             out.copy_(signal)
-            return active, out[:0]
-        noise = torch.randn(out.shape, generator=generator, device=out.device).mul_(self._noise_std)
-        torch.add(signal, noise, out=out)
-        return active, noise
+            return active
+        noise = out if noise is None else noise
+        torch.add(signal, noise.normal_(std=self._noise_std, generator=generator), out=out)
+        return active
 
     def _active(self, generator: torch.Generator) -> Active:
         levels = self._firing.draw(CHUNK, generator)
@@ -107,10 +107,10 @@ class Sampler:
         """Magnitude of every firing, level after level, at the scale of the stream."""
         means, spreads = self.parameters.means, self.parameters.spreads
         magnitudes: list[Tensor] = []
-        above = torch.empty(0)  # the level above: its magnitudes relative to the mean
+        above = means[:0]  # the level above: its magnitudes relative to the mean
         for level in levels:
             mean = means.index_select(0, level.features)
-            normal = torch.randn(mean.shape, generator=generator, device=mean.device)
+            normal = torch.empty_like(mean).normal_(generator=generator)
             magnitude = (mean + spreads.index_select(0, level.features) * normal).abs_()
             if self.config.magnitude.by_parent:
                 if magnitudes:
@@ -121,7 +121,7 @@ class Sampler:
 
     def _slices(self, features: Tensor, starts: Tensor, total: int, generator: torch.Generator) -> Tensor:
         """Coefficients of the slices before magnitudes, one call of each law."""
-        out = torch.empty(total, device=features.device)
+        out = torch.empty(total, device=features.device, dtype=torch.float32)
         law_of = self._law_of.index_select(0, features)
         for k, law in enumerate(self._laws):
             start = starts if len(self._laws) == 1 else starts[law_of == k]

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from dataclasses import fields
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .coherence import blocks_by_dim
 from .config import WorldConfig
+from .pair_coherence import blocks_by_dim
 from .parameters import Parameters
 
 FORMAT = "sasa-theory world"
 VERSION = 1
 CONFIG_FILE = "world.json"
 TENSOR_FILE = "world.safetensors"
+_LFS_POINTER = b"version https://git-lfs"
 _ORTHONORMAL_WITHIN = 1e-4
 """Float32 bases deviate from orthonormality by some 1e-6; a damaged entry by far more."""
 
@@ -32,16 +33,23 @@ def write_world(directory: Path, config: WorldConfig, parameters: Parameters) ->
     ------
     FileExistsError
         If ``directory`` exists.
+    NotADirectoryError
+        If it lies below a plain file.
     """
     if directory.exists():
         raise FileExistsError(f"{directory} exists; remove it or save the world under another name")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(f"{directory} lies below a plain file; save the world elsewhere") from None
+    temporary = directory.with_name(f".{uuid4().hex}")
+    temporary.mkdir()  # not tempfile, whose directories only their owner may read
     try:
         header = {"format": FORMAT, "version": VERSION, "config": config.to_dict()}
         (temporary / CONFIG_FILE).write_text(json.dumps(header, indent=1), encoding="utf-8")
         tensors = {f.name: getattr(parameters, f.name).cpu().contiguous() for f in fields(parameters)}
         save_file(tensors, temporary / TENSOR_FILE)
+        shutil.copymode(temporary / CONFIG_FILE, temporary / TENSOR_FILE)
         temporary.rename(directory)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -56,14 +64,15 @@ def read_world(directory: Path) -> tuple[WorldConfig, Parameters]:
     FileNotFoundError
         If one of the two files is missing.
     ValueError
-        If a file is damaged, foreign, of a newer version, or does not fit the other; the message names file and field
-        and says how to mend it.
+        If a file is damaged, foreign, of a newer version, a Git LFS pointer, or does not fit the other; the message
+        names file and field and says how to mend it.
     """
-    for name in (CONFIG_FILE, TENSOR_FILE):
-        if not (directory / name).is_file():
-            raise FileNotFoundError(
-                f"{directory / name} is missing; {directory} is not a saved world, or is incomplete"
-            )
+    for path in (directory / CONFIG_FILE, directory / TENSOR_FILE):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; {directory} is not a saved world, or is incomplete")
+        with path.open("rb") as file:
+            if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise ValueError(f"{path}: this is a Git LFS pointer; run `git lfs pull`")
     config = _read_config(directory / CONFIG_FILE)
     return config, _read_parameters(directory / TENSOR_FILE, config)
 
@@ -71,7 +80,7 @@ def read_world(directory: Path) -> tuple[WorldConfig, Parameters]:
 def _read_config(path: Path) -> WorldConfig:
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"not valid JSON ({error})") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise _damaged(path, f"field format is not {FORMAT!r}: this is some other file")
@@ -84,7 +93,7 @@ def _read_config(path: Path) -> WorldConfig:
         )
     try:
         return WorldConfig.from_dict(header.get("config", {}))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"field config: {error}") from None
 
 
@@ -108,6 +117,8 @@ def _read_parameters(path: Path, config: WorldConfig) -> Parameters:
     for name in ("means", "spreads"):
         if (tensors[name] < 0).any():
             raise _damaged(path, f"tensor {name} holds negative values")
+    if config.magnitude.by_parent and (tensors["means"] == 0).any():
+        raise _damaged(path, "tensor means holds zeros, by which magnitudes set by_parent would be divided")
     if (tensors["loadings"].square().sum(dim=1) >= 1).any():
         raise _damaged(path, "tensor loadings has rows of length 1 or more")
     if not _orthonormal(tensors["bases"], config):
@@ -127,7 +138,10 @@ def _shapes(config: WorldConfig) -> dict[str, tuple[int, ...]]:
 
 def _orthonormal(bases: Tensor, config: WorldConfig) -> bool:
     blocks = blocks_by_dim(bases, config.dims)
-    return all(float((rows @ rows.mT - torch.eye(d)).abs().max()) < _ORTHONORMAL_WITHIN for d, rows in blocks.items())
+    return all(
+        float((rows @ rows.mT - torch.eye(d, dtype=rows.dtype)).abs().max()) < _ORTHONORMAL_WITHIN
+        for d, rows in blocks.items()
+    )
 
 
 def _damaged(path: Path, reason: str) -> ValueError:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from hashlib import sha256
+from threading import Barrier
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from sasa_theory.bounds.validate import choice, count
+from sasa_theory.bounds.validate import count
 
 from .sampling import CHUNK, Sampler, chunk_generator, chunks_for
 
 T = TypeVar("T")
+
+SEEDS = 2**53
+"""Number of streams of a world: every smaller number survives float64, and so any JSON reader."""
 
 
 class Stream(Iterator[Tensor]):
@@ -25,6 +31,9 @@ class Stream(Iterator[Tensor]):
     the same seed gives the same samples, bit for bit on one kind of device, whatever the batch size and the number of
     threads, and the stream resumes at any sample. Shard ``(k, m)`` runs through the chunks k, k + m, k + 2m, ...
 
+    Start worker processes by spawn, or through torch's DataLoader. A child forked in another way must first call
+    ``torch.set_num_threads(1)``: without it torch may hang in the child of any process that used torch's threads.
+
     Parameters
     ----------
     sampler : Sampler
@@ -32,8 +41,8 @@ class Stream(Iterator[Tensor]):
     batch_size : int
         Samples in a batch, >= 1.
     seed : int
-        Seed of the stream.
-    shard : tuple of int
+        Seed of the stream, in [0, 2^53).
+    shard : pair of int
         Rank and number of shards.
 
     Raises
@@ -42,13 +51,12 @@ class Stream(Iterator[Tensor]):
         If an argument is out of range.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, seed: int, shard: tuple[int, int] = (0, 1)) -> None:
-        count("batch_size", batch_size)
-        count("number of shards", shard[1])
-        count("rank of the shard", shard[0], 0, shard[1] - 1)
-        self._sampler, self._batch_size, self._seed, self._shard = sampler, batch_size, seed, shard
-        self._position = 0
-        self._drawn = self._nothing()  # samples after the position that are already drawn
+    _drawn: Tensor  # samples after the position that are already drawn
+
+    def __init__(self, sampler: Sampler, batch_size: int, seed: int, shard: Sequence[int] = (0, 1)) -> None:
+        self._sampler, self._shard = sampler, _checked_shard(shard)
+        self._batch_size = int(count("batch_size", batch_size))
+        self._seek(seed, 0)
 
     def __next__(self) -> Tensor:
         missing = self._batch_size - len(self._drawn)
@@ -56,26 +64,42 @@ class Stream(Iterator[Tensor]):
             self._drawn = self._with_chunks(chunks_for(missing + self._into_chunk()))
         batch, self._drawn = self._drawn[: self._batch_size], self._drawn[self._batch_size :]
         self._position += self._batch_size
-        return batch
+        return compact(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands: plain values for :meth:`load_state_dict`."""
-        return {"seed": self._seed, "position": self._position, "shard": list(self._shard)}
+        return {
+            "world": _fingerprint(self._sampler),
+            "seed": self._seed,
+            "position": self._position,
+            "shard": list(self._shard),
+        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where a stream with the same shard stood; the batch size may differ.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue exactly where a stream of the same world and shard stood; the batch size may differ.
 
         Raises
         ------
         ValueError
-            If a field is missing or unknown, or the shard is another one.
+            If a field is missing, unknown or out of range, or the world or the shard is another one.
         """
-        for name in ("seed", "position", "shard"):
-            choice("field of the stream's state", name, state)
-        if tuple(state["shard"]) != self._shard:
-            raise ValueError(f"shard of the state is {tuple(state['shard'])}, that of this stream {self._shard}")
-        count("position", state["position"], 0)
-        self._seed, self._position, self._drawn = state["seed"], state["position"], self._nothing()
+        own = self.state_dict()
+        for name in sorted(own.keys() ^ state.keys()):
+            kind = "missing" if name in own else "unknown"
+            raise ValueError(f"field {name!r} of the stream's state is {kind}; it must have just {', '.join(own)}")
+        if state["world"] != own["world"]:
+            raise ValueError(
+                f"the state is of the world {state['world']!r}, this stream of {own['world']!r}; "
+                "build or load the world that the state came from"
+            )
+        shard = _checked_shard(state["shard"])
+        if shard != self._shard:
+            raise ValueError(f"shard of the state is {shard}, that of this stream {self._shard}")
+        self._seek(state["seed"], state["position"])
+
+    def _seek(self, seed: int, position: int) -> None:
+        self._seed, self._position = int(count("seed", seed, 0, SEEDS - 1)), int(count("position", position, 0))
+        self._drawn = self._sampler.parameters.bases[:0]
 
     def _into_chunk(self) -> int:
         """Samples of the next chunk to draw that were delivered before a resume."""
@@ -86,7 +110,7 @@ class Stream(Iterator[Tensor]):
         skip = self._into_chunk()
         first = (self._position + len(self._drawn)) // CHUNK
         rank, shards = self._shard
-        fresh = torch.empty(chunks * CHUNK, self._sampler.config.width, device=self._drawn.device)
+        fresh = self._drawn.new_empty(chunks * CHUNK, self._drawn.shape[1])
 
         def draw(k: int) -> None:
             generator = chunk_generator(self._seed, rank + (first + k) * shards, fresh.device)
@@ -96,9 +120,10 @@ class Stream(Iterator[Tensor]):
         fresh = fresh[skip:]
         return torch.cat((self._drawn, fresh)) if len(self._drawn) else fresh
 
-    def _nothing(self) -> Tensor:
-        bases = self._sampler.parameters.bases
-        return torch.empty(0, bases.shape[1], device=bases.device)
+
+def compact(rows: Tensor) -> Tensor:
+    """The same rows, copied if they keep more than twice their own memory alive."""
+    return rows.clone() if rows.untyped_storage().nbytes() > 2 * rows.nbytes else rows
 
 
 def in_threads(job: Callable[[int], T], jobs: int) -> list[T]:
@@ -109,5 +134,36 @@ def in_threads(job: Callable[[int], T], jobs: int) -> list[T]:
 
 @cache
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """A pool of its own for every process, since a forked one has none of its parent's threads."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="synthetic")
+    """Threads in which every operation of torch runs alone.
+
+    Every process needs a pool of its own, since a forked one has none of its parent's threads.
+    """
+    callers, ready = torch.get_num_threads(), Barrier(threads + 1)
+
+    def start() -> None:
+        torch.get_num_threads()  # torch sets up its side of the thread now; done later, that would undo the next line
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads, "synthetic", start)
+    for _ in range(threads):
+        pool.submit(int)  # a thread starts with each job that finds none idle
+    ready.wait()
+    torch.set_num_threads(callers)  # the number set last is also that of threads yet to come
+    return pool
+
+
+def _checked_shard(shard: Sequence[int]) -> tuple[int, int]:
+    try:
+        rank, shards = shard
+    except (TypeError, ValueError):
+        raise ValueError(f"shard must be a pair (rank, number of shards), got {shard!r}") from None
+    count("number of shards", shards)
+    return int(count("rank of the shard", rank, 0, shards - 1)), int(shards)
+
+
+def _fingerprint(sampler: Sampler) -> str:
+    """Short digest of a world: its config and the signs in its first basis vector, which no rounding changes."""
+    config = json.dumps(sampler.config.to_dict(), sort_keys=True)
+    signs = (sampler.parameters.bases[0] > 0).tolist()
+    return sha256(f"{config}{signs}".encode()).hexdigest()[:16]

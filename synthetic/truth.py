@@ -59,14 +59,15 @@ class Sample:
     ----------
     x : Tensor
         Activations, float32, shape (n, width).
-    noise : Tensor
-        The isotropic noise in them, shape (n, width); zero in a world without noise.
+    noise : Tensor or None
+        The isotropic noise in them, shape (n, width), zero in a world without noise. It is kept together with the
+        contributions only.
     truth : Truth
         What fired.
     """
 
     x: Tensor
-    noise: Tensor
+    noise: Tensor | None
     truth: Truth
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from .oracle import Oracle, measure_oracle
 from .parameters import Parameters
 from .sampling import CHUNK, Active, Sampler, chunk_generator, chunks_for
 from .storage import read_world, write_world
-from .stream import Stream, in_threads
+from .stream import SEEDS, Stream, compact, in_threads
 from .truth import DETAILS, Sample, join
 
 
@@ -57,6 +58,12 @@ class World:
         """The same world on another device. Its streams have other bits there."""
         return World(self.config, self.parameters.to(device))
 
+    def __repr__(self) -> str:
+        config = self.config
+        return (
+            f"World(width={config.width}, features={config.size}, dims={sum(config.dims)}, device={self.bases.device})"
+        )
+
     @property
     def width(self) -> int:
         """Dimension of the activations."""
@@ -66,6 +73,18 @@ class World:
     def bases(self) -> Tensor:
         """Stacked bases of the features, shape (sum(config.dims), width); the rows of each feature orthonormal."""
         return self.parameters.bases
+
+    def basis(self, i: int) -> Tensor:
+        """Basis V_i of feature i, shape (d_i, width), its rows orthonormal.
+
+        Raises
+        ------
+        ValueError
+            If there is no feature i.
+        """
+        i = int(count("i", i, 0, self.config.size - 1))
+        start = sum(self.config.dims[:i])
+        return self.bases[start : start + self.config.dims[i]]
 
     @property
     def bias(self) -> Tensor:
@@ -102,27 +121,29 @@ class World:
             from the same state.
         truth : str
             ``support``: which features fired; ``coefficients``: also the slices' coefficients; ``contributions``: also
-            the slices themselves, firings x width numbers.
+            the slices themselves, firings x width numbers, and the noise, n x width.
 
         Raises
         ------
         ValueError
             If an argument is out of range.
         """
-        count("n", n)
+        n = int(count("n", n))
         choice("truth", truth, DETAILS)
         seed, chunks = _stream_seed(generator), chunks_for(n)
-        x = torch.empty(chunks * CHUNK, self.width, device=self.bases.device)
+        x = torch.empty(chunks * CHUNK, self.width, device=self.bases.device, dtype=torch.float32)
+        noise = torch.zeros_like(x) if truth == "contributions" else None
 
-        def draw(k: int) -> tuple[Active, Tensor]:
-            return self._sampler.draw(chunk_generator(seed, k, x.device), x[k * CHUNK : (k + 1) * CHUNK])
+        def draw(k: int) -> Active:
+            rows = slice(k * CHUNK, (k + 1) * CHUNK)
+            return self._sampler.draw(
+                chunk_generator(seed, k, x.device), x[rows], None if noise is None else noise[rows]
+            )
 
-        drawn = in_threads(draw, chunks)
-        noise = torch.cat([part for _, part in drawn])[:n] if self.config.noise else torch.zeros_like(x[:n])
-        actives = [active for active, _ in drawn]
-        return Sample(x[:n], noise, join(actives, n, self.config.size, self.bases, truth))
+        known = join(in_threads(draw, chunks), n, self.config.size, self.bases, truth)
+        return Sample(compact(x[:n]), None if noise is None else compact(noise[:n]), known)
 
-    def batches(self, batch_size: int, generator: torch.Generator, shard: tuple[int, int] = (0, 1)) -> Stream:
+    def batches(self, batch_size: int, generator: torch.Generator, shard: Sequence[int] = (0, 1)) -> Stream:
         """Endless batches of activations; see :class:`synthetic.stream.Stream`.
 
         Parameters
@@ -131,13 +152,13 @@ class World:
             Samples in a batch, >= 1.
         generator : torch.Generator
             Supplies the stream's seed. All shards of one stream need generators in the same state.
-        shard : tuple of int
+        shard : pair of int
             Rank and number of shards.
         """
         return Stream(self._sampler, batch_size, _stream_seed(generator), shard)
 
     def oracle(self, n: int, generator: torch.Generator, s: int | None = None) -> Oracle:
-        """What the true subspaces reach on ``n`` samples; see :func:`synthetic.oracle.measure_oracle`."""
+        """What the true subspaces reach on ``n >= 2`` samples; see :func:`synthetic.oracle.measure_oracle`."""
         return measure_oracle(self.config, self.bases, self.bias, self.sample(n, generator), s)
 
     def card(self) -> Card:
@@ -146,4 +167,4 @@ class World:
 
 
 def _stream_seed(generator: torch.Generator) -> int:
-    return int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    return int(torch.randint(SEEDS, (), generator=generator, device=generator.device))

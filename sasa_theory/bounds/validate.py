@@ -49,7 +49,7 @@ def real(
         if array.dtype.kind not in "fiu":  # neither text, nor truth values, nor complex numbers
             raise TypeError
         array = array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{name} must be a real number in {_range(low, high, open_low, open_high)}, got {value!r}"
         ) from None

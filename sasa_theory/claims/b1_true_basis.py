@@ -12,11 +12,9 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
-from .measuring.gauges import gauge, gauge_by_program, mean_gauge
-from .measuring.geometry import even_lines, sphere, trained_lines
+from .measuring.gauges import EXACT_UP_TO, gauge, gauge_by_program, mean_gauge
+from .measuring.geometry import even_lines, one_hot, sphere, trained_lines
 from .measuring.true_basis import basis_with_spare, signed_basis
-
-_EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class TrueBasisCost(Claim[Setting]):
         if setting.case == "true basis":
             bound = float(bounds.true_basis_gauge(d))
             atoms = signed_basis(d) @ ortho_group.rvs(d, random_state=rng)
-            if d <= _EXACT_UP_TO:
+            if d <= EXACT_UP_TO:
                 return intervals.exact(mean_gauge(atoms), "==", bound)
             return intervals.mean(gauge_by_program(sphere(setting.draws, d, rng), atoms), "==", bound)
         atoms = trained_lines(n, d, rng, signed=False) if setting.case == "trained" else _lines(n, d, rng)
@@ -95,7 +93,7 @@ class TrueBasisCost(Claim[Setting]):
         if setting.case == "basis and a spare":
             return intervals.exact(mean_gauge(basis_with_spare(d, np.pi / 4)), "==", bound)
         if setting.case == "one-hot z":
-            points = np.eye(d)[rng.integers(d, size=setting.draws)]
+            points = one_hot(setting.draws, d, rng)
         else:
             points = rng.choice([-1.0, 1.0], size=(setting.draws, d)) / np.sqrt(d)
         return intervals.mean(gauge(points, basis), "==", bound)

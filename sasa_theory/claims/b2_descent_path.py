@@ -15,11 +15,10 @@ from sasa_theory.tolerances import SOLVER
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
 from .measuring.exact_lasso import lasso_value
-from .measuring.gauges import gauge, mean_gauge
+from .measuring.gauges import EXACT_UP_TO, gauge, mean_gauge
 from .measuring.geometry import even_lines, sphere
 from .measuring.true_basis import basis_with_spare, signed_basis
 
-_EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 _STEP = 1e-4  # angle of the finite difference for the gauge's slope, whose error is about its square
 _LASSO_STEP = 3e-3  # the same for the lasso's, on a circle of points that must resolve it: error 2e-5 at most
 _SMALL_LAM = 1e-5  # the lasso risk per lam departs from the mean gauge by 2 lam of its change
@@ -100,7 +99,7 @@ class DescentPath(Claim[Setting]):
         if setting.case == "lowest point":
             found = minimize_scalar(lambda angle: _change(d, angle), bounds=(0.01, 1.56), method="bounded")
             return intervals.exact(float(found.fun), "==", bound, samples=int(found.nfev), tolerance=SOLVER)
-        if setting.case == "unit sphere" and d <= _EXACT_UP_TO:
+        if setting.case == "unit sphere" and d <= EXACT_UP_TO:
             return intervals.exact(_change(d, t), "==", bound)
         if setting.case == "unit sphere":
             return intervals.mean(_changes(sphere(setting.draws, d, rng), t), "==", bound)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from sasa_theory import bounds
 from sasa_theory.bounds.validate import Floats
@@ -13,6 +12,14 @@ from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
+from .measuring.factors import (
+    change_gauge,
+    factor_penalty,
+    least_factor_penalty,
+    nuclear_norm,
+    random_gauge,
+    spectrum_from_grams,
+)
 from .measuring.geometry import sphere, unit
 
 
@@ -74,7 +81,7 @@ class VariationalForms(Claim[Setting]):
         if case == "from Grams":
             return intervals.exact(spectrum_from_grams(encoder, decoder).sum(), "==", bound)
         if case == "any gauge":
-            penalties = [factor_penalty(*change_gauge(encoder, decoder, _gauge(r, rng))) for _ in range(draws)]
+            penalties = [factor_penalty(*change_gauge(encoder, decoder, random_gauge(r, rng))) for _ in range(draws)]
             return intervals.exact(min(penalties), ">=", bound, samples=draws)
         least = min(least_factor_penalty(encoder, decoder, rng) for _ in range(draws))
         return intervals.exact(least, "==", bound, samples=draws, tolerance=SOLVER)
@@ -85,7 +92,7 @@ class VariationalForms(Claim[Setting]):
         low, high = (float(end) for end in bounds.decoder_penalty_range(r))
         if case == "decoder alone":  # of a projector, whose nuclear norm is r; rows are scaled into the encoder
             decoder = _frame(setting, rng)
-            gauges = [change_gauge(decoder.T, decoder, _gauge(r, rng)) for _ in range(draws)]
+            gauges = [change_gauge(decoder.T, decoder, random_gauge(r, rng)) for _ in range(draws)]
             penalties = [nuclear_norm(unit(rows)) for _, rows in gauges]
             return intervals.exact(min(penalties), ">=", nuclear_norm(decoder.T @ decoder), samples=draws)
         lengths = (1.0, 3.0) if case == "long rows" else (0.0, 0.3)
@@ -94,55 +101,6 @@ class VariationalForms(Claim[Setting]):
         if case == "long rows":
             return intervals.exact(max(penalties), "<=", high, samples=draws)
         return intervals.exact(min(penalties), ">=", low, samples=draws)
-
-
-def nuclear_norm(matrix: Floats) -> float:
-    """Sum of the singular values."""
-    return float(np.linalg.svd(matrix, compute_uv=False).sum())
-
-
-def factor_penalty(encoder: Floats, decoder: Floats) -> float:
-    """Weight decay on both factors, ``1/2 (||E||_F^2 + ||D||_F^2)``."""
-    return float(((encoder**2).sum() + (decoder**2).sum()) / 2)
-
-
-def change_gauge(encoder: Floats, decoder: Floats, gauge: Floats) -> tuple[Floats, Floats]:
-    """Factors ``E Q`` and ``Q^-1 D`` of the same map, for an invertible Q of shape (r, r)."""
-    return encoder @ gauge, np.asarray(np.linalg.solve(gauge, decoder), dtype=float)
-
-
-def least_factor_penalty(encoder: Floats, decoder: Floats, rng: np.random.Generator) -> float:
-    """Least factor penalty over the gauges of one map, by L-BFGS from a random gauge."""
-    r = len(decoder)
-
-    def value(flat: Floats) -> tuple[float, Floats]:
-        gauge = flat.reshape(r, r)
-        e, d = change_gauge(encoder, decoder, gauge)
-        return factor_penalty(e, d), (encoder.T @ e - np.linalg.solve(gauge.T, d @ d.T)).ravel()
-
-    best = minimize(
-        value,
-        _gauge(r, rng).ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"ftol": 1e-13, "gtol": 1e-9, "maxiter": 5000},
-    )
-    return float(best.fun)
-
-
-def spectrum_from_grams(encoder: Floats, decoder: Floats) -> Floats:
-    """Singular values of the map ``E D`` from its r x r Grams ``E'E`` and ``DD'``, largest first, shape (r,)."""
-    roots = []
-    for gram in (encoder.T @ encoder, decoder @ decoder.T):
-        values, axes = np.linalg.eigh(gram)
-        roots.append((axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T)
-    return np.linalg.svd(roots[0] @ roots[1], compute_uv=False)
-
-
-def _gauge(r: int, rng: np.random.Generator) -> Floats:
-    """Invertible matrix of random condition: singular values spread over up to two decades."""
-    left, _, right = np.linalg.svd(rng.standard_normal((r, r)))
-    return (left * 10.0 ** rng.uniform(-1, 1, r)) @ right
 
 
 def _frame(setting: Setting, rng: np.random.Generator) -> Floats:

@@ -58,7 +58,7 @@ class PolynomialSamples(Claim[Setting]):
     def grid(self, effort: Effort) -> list[Setting]:
         """The spiked model above and below its threshold, planned sample sizes, gating, and the noise-free slice."""
         quick = effort == "quick"
-        runs, many, n = (40, 450, 200) if quick else (150, 3_000, 300)
+        runs, many, n = (80, 450, 200) if quick else (150, 3_000, 300)
         return [
             *(Setting("spiked", r * n, n, 4, ell, runs) for r, ell in ((1, 4.0), (2, 4.0), (2, 1.5), (5, 1.5))),
             *(Setting("below the threshold", m, n, 1, ell, runs) for m, ell in ((n // 2, 0.4), (4 * n, 0.26))),
@@ -105,10 +105,12 @@ class PolynomialSamples(Claim[Setting]):
 def _planned(case: str, kept: float, ambient: int, d: int, signal: float, runs: int) -> Setting:
     """As many samples as theory asks for to keep a share of the subspace; half of many samples are inactive."""
     if case == "spiked":
-        samples, usage = bounds.spiked_samples(kept, signal, ambient), 1.0
+        noise, usage = 1.0, 1.0
+        samples = bounds.spiked_samples(kept, signal, ambient)
     else:
-        samples, usage = bounds.samples_for_error((1 - kept) * d, d, ambient, signal, usage=0.5), 0.5
-    return Setting(f"planned, {case}", round(float(samples)), ambient, d, signal, runs, usage=usage, lost=1 - kept)
+        noise, usage = 0.5, 0.5
+        samples = bounds.samples_for_error((1 - kept) * d, d, ambient, signal, noise=noise, usage=usage)
+    return Setting(f"planned, {case}", round(float(samples)), ambient, d, signal, runs, noise, usage, lost=1 - kept)
 
 
 def _predicted(setting: Setting) -> float:

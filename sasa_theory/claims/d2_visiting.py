@@ -11,8 +11,9 @@ from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
-from .measuring.geometry import residual, sphere, trained_lines
+from .measuring.geometry import one_hot, residual, sphere, trained_lines
 from .measuring.subspaces import random_bases
+from .measuring.winner_takes_all import winner_takes_all
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class VisitingSamples(Claim[Setting]):
         if setting.case == "random frames":
             atoms = np.swapaxes(random_bases(d, moved, rng, m), 1, 2).reshape(-1, d)
         else:
-            atoms = _winner_takes_all(sphere(m, d, rng), m // 10)
+            atoms = winner_takes_all(sphere(m, d, rng), m // 10)
         return self._visited(setting, atoms, sphere(setting.draws, d, rng), ">=")
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
@@ -98,7 +99,7 @@ class VisitingSamples(Claim[Setting]):
         if setting.case.startswith("kept"):
             return self._memorised(setting, rng, fresh=False)
         if setting.case == "one-hot z":
-            inputs, points = (np.eye(d)[rng.integers(d, size=size)] for size in (m, setting.draws))
+            inputs, points = (one_hot(size, d, rng) for size in (m, setting.draws))
             return self._visited(setting, inputs, points, ">=")
         points = sphere(setting.draws, d, rng)
         if setting.case.startswith("subspace"):
@@ -131,13 +132,3 @@ class VisitingSamples(Claim[Setting]):
             )
 
         return intervals.at_coverage(setting.samples, log_floor, hits, len(points), relation)
-
-
-def _winner_takes_all(inputs: Floats, n_atoms: int) -> Floats:
-    """Online k-lines: the first inputs become atoms, each later one turns its nearest line towards itself."""
-    total = inputs[:n_atoms].copy()
-    for x in inputs[n_atoms:]:
-        cosine = total @ x / np.linalg.norm(total, axis=1)
-        winner = int(np.abs(cosine).argmax())
-        total[winner] += np.copysign(1.0, cosine[winner]) * x
-    return total / np.linalg.norm(total, axis=1, keepdims=True)

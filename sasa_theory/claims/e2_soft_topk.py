@@ -6,30 +6,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from sasa_theory import bounds
+from sasa_theory.bounds import SoftTopK
 from sasa_theory.bounds.validate import Floats
 from sasa_theory.tolerances import SOLVER
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
+from .measuring.laplace_gates import (
+    Law,
+    gates_by_root,
+    laplace,
+    logistic,
+    slopes_in_budget,
+    slopes_in_score,
+    spaced_scores,
+)
 
 
 @dataclass(frozen=True)
 class Setting:
     """``draws`` vectors of ``scores`` scores, gated with budget ``kappa`` at scale ``alpha``.
 
-    ``tied`` makes the scores on the two sides of the budget equal.
+    "The budget" in the name of a case is the last score that the hard mask keeps, the one of rank kappa rounded up.
     """
 
     case: str
-    scores: int
-    kappa: float
     alpha: float
+    kappa: float
+    scores: int
     draws: int
-    tied: bool = False
 
 
 class SoftTopKGates(Claim[Setting]):
@@ -48,97 +55,126 @@ class SoftTopKGates(Claim[Setting]):
         "for the limit: the scale is small beside the gap at the budget, a whole number, and no two scores tie there",
     )
     reference = ("arXiv 2605.06610", "derived here (root and Jacobians)")
-    chart = Chart("alpha", ("case", "kappa"), "scale alpha", "value of the closed form in its worst entry", log_x=True)
+    chart = Chart("alpha", ("case", "kappa"), "scale alpha", "threshold, gate, slope or sum of gates", log_x=True)
 
     def grid(self, effort: Effort) -> list[Setting]:
-        """Root, gates and both Jacobians from sharp to flat scales; the mask at small scales; order and shift."""
+        """Root, gates and both Jacobians from sharp to flat scales; the mask at small scales."""
         draws = 20 if effort == "quick" else 200
-        scales = (0.002, 0.01, 0.1, 1.0, 100.0)
-        plain, slopes = ("threshold", "gates", "budget spent"), ("slope in scores", "slope in budget")
+        scales = (0.002, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
+        root = ("threshold", "largest gate", "gate at the budget", "smallest gate", "budget spent", "common shift")
+        slopes = ("slope in own score", "slope in another score", "slope in budget")
         return [
-            *(Setting(case, 40, kappa, alpha, draws)
-              for case in plain for kappa in (0.3, 5.0, 17.5, 39.6) for alpha in scales),
-            *(Setting(case, 8, kappa, alpha, draws // 4)
+            *(Setting(case, alpha, kappa, 40, draws)
+              for case in root for kappa in (0.3, 5.0, 17.5, 39.6) for alpha in scales),
+            *(Setting("least rise between ranks", alpha, kappa, 40, draws)
+              for kappa in (0.3, 5.0, 39.6) for alpha in (0.1, 1.0, 10.0)),
+            *(Setting(case, alpha, kappa, 8, draws // 4)
               for case in slopes for kappa in (1.0, 2.5, 7.2) for alpha in (0.2, 1.0, 10.0)),
-            *(Setting("mass on the largest", 40, kappa, alpha, draws) for kappa in (1.0, 5.0, 39.0)
-              for alpha in (1e-4, 1e-6, 1e-9)),
-            *(Setting(case, 40, 5.5, alpha, draws) for case in ("order", "common shift") for alpha in scales),
+            *(Setting("mass on the largest", alpha, kappa, 40, draws)
+              for kappa in (1.0, 5.0, 39.0) for alpha in (1e-9, 1e-6, 1e-4)),
         ]  # fmt: skip
 
     def falsifiers(self, effort: Effort) -> list[Setting]:
-        """Ties at the budget, a budget that is not whole, a scale that is not small."""
+        """Gates of another law; ties at the budget, a budget that is not whole, a scale that is not small."""
         draws = 20 if effort == "quick" else 200
         return [
-            Setting("mass on the largest", 40, 5.0, 1e-4, draws, tied=True),
-            Setting("mass on the largest", 40, 5.5, 1e-4, draws),
-            Setting("mass on the largest", 40, 5.0, 1.0, draws),
+            Setting("logistic threshold", 1.0, 5.0, 40, draws),
+            Setting("logistic gates", 0.1, 5.0, 40, draws),
+            Setting("logistic slopes", 1.0, 2.5, 8, draws // 4),
+            Setting("logistic slopes in budget", 1.0, 2.5, 8, draws // 4),
+            Setting("tie at the budget", 1e-4, 5.0, 40, draws),
+            Setting("budget not whole", 1e-4, 5.5, 40, draws),
+            Setting("scale not small", 1.0, 5.0, 40, draws),
         ]
 
     def measure(self, setting: Setting, rng: np.random.Generator) -> Evidence:
-        """Report the entry, of all draws, in which the plain computation differs most from the closed form."""
-        pairs = [_COMPARE[setting.case](_scores(setting, rng), setting) for _ in range(setting.draws)]
-        measured, bound = (np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*pairs, strict=True))
-        if setting.case == "order":
-            return intervals.exact(measured.min(), ">=", 0.0, samples=measured.size)
-        scale = np.maximum(np.abs(measured), np.abs(bound))
-        worst = int((np.abs(measured - bound) / np.where(scale > 0, scale, 1.0)).argmax())
-        # root finder and differences: the density of the Laplace law has a kink, so central differences err by the step
-        return intervals.exact(measured[worst], "==", bound[worst], samples=measured.size, tolerance=SOLVER)
+        """Report the draw in which the plain computation differs most from the closed form."""
+        return _compare(setting, setting.case, laplace, rng)
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
-        """Sum the gates on the largest scores in the same way where the limit is not the hard mask."""
-        return self.measure(setting, rng)
+        """Compare in the same way with gates of another law, or where the limit is not the hard mask."""
+        law = logistic if setting.case.startswith("logistic") else laplace
+        return _compare(setting, _FALSIFIES[setting.case], law, rng)
 
 
-def _scores(setting: Setting, rng: np.random.Generator) -> Floats:
-    """Scores between -1/3 and 2/3 in random order, 1/(2n) apart at least, but the two around the budget if ``tied``."""
-    n, k = setting.scores, int(setting.kappa)
-    ordered = (np.arange(n, 0.0, -1.0) + rng.uniform(-0.25, 0.25, n)) / n - 1 / 3
-    if setting.tied:
-        ordered[k] = ordered[k - 1]
-    return rng.permutation(ordered)
+def _compare(setting: Setting, case: str, law: Law, rng: np.random.Generator) -> Evidence:
+    """Take one comparison in every draw and report the worst."""
+    tied_at = int(setting.kappa) if setting.case == "tie at the budget" else 0
+    draws = (spaced_scores(setting.scores, rng, tied_at=tied_at) for _ in range(setting.draws))
+    measured, bound = np.array([_PAIRS[case](z, setting, law) for z in draws]).T
+    scale = np.maximum(np.abs(measured), np.abs(bound))
+    worst = int((np.abs(measured - bound) / np.where(scale > 0, scale, 1.0)).argmax())
+    # root finder and differences: the density of the Laplace law has a kink, so central differences err by the step
+    return intervals.exact(measured[worst], "==", bound[worst], samples=setting.draws, tolerance=SOLVER)
 
 
-def _plain_gates(z: Floats, kappa: float, alpha: float) -> tuple[Floats, float]:
-    """Gates and threshold by a bracketing root finder on the plain sum."""
-
-    def gates(b: float) -> Floats:
-        t = (z - b) / alpha
-        tail = np.exp(-np.abs(t)) / 2
-        return np.where(t < 0, tail, 1 - tail)
-
-    reach = alpha * np.log(4 * len(z) / min(kappa, len(z) - kappa))
-    b = brentq(lambda b: gates(b).sum() - kappa, z.min() - reach, z.max() + reach, xtol=1e-14 * alpha, rtol=1e-15)
-    return gates(b), b
+def _closed(z: Floats, s: Setting) -> SoftTopK:
+    return bounds.soft_topk(z, s.kappa, s.alpha)
 
 
-def _slopes(z: Floats, s: Setting) -> Floats:
-    """Derivatives ``dp_j/dz_i`` at [j, i] by central differences."""
-    steps = 1e-5 * s.alpha * np.eye(len(z))
-    rise = [_plain_gates(z + h, s.kappa, s.alpha)[0] - _plain_gates(z - h, s.kappa, s.alpha)[0] for h in steps]
-    return np.stack(rise, axis=1) / (2e-5 * s.alpha)
+def _gates(z: Floats, s: Setting, law: Law) -> Floats:
+    return gates_by_root(z, s.kappa, s.alpha, law)[0]
 
 
-def _budget_slopes(z: Floats, s: Setting) -> Floats:
-    """Derivatives ``dp_j/dkappa`` by central differences."""
-    return (_plain_gates(z, s.kappa + 1e-5, s.alpha)[0] - _plain_gates(z, s.kappa - 1e-5, s.alpha)[0]) / 2e-5
+def _at_budget(z: Floats, s: Setting) -> int:
+    """Position of the last score that the hard mask keeps."""
+    return int(np.argsort(-z)[int(np.ceil(s.kappa)) - 1])
 
 
-def _largest(z: Floats, s: Setting) -> Floats:
-    """Sum of the gates on the ``kappa`` largest scores (rounded down)."""
-    return bounds.soft_topk(z, s.kappa, s.alpha).gates[np.argsort(-z)[: int(s.kappa)]].sum()
+def _gate(z: Floats, s: Setting, law: Law, place: int) -> tuple[float, float]:
+    return _gates(z, s, law)[place], _closed(z, s).gates[place]
 
 
-_COMPARE: dict[str, Callable[[Floats, Setting], tuple[ArrayLike, ArrayLike]]] = {
-    "threshold": lambda z, s: (_plain_gates(z, s.kappa, s.alpha)[1], bounds.soft_topk(z, s.kappa, s.alpha).threshold),
-    "gates": lambda z, s: (_plain_gates(z, s.kappa, s.alpha)[0], bounds.soft_topk(z, s.kappa, s.alpha).gates),
-    "budget spent": lambda z, s: (bounds.soft_topk(z, s.kappa, s.alpha).gates.sum(), s.kappa),
-    "slope in scores": lambda z, s: (_slopes(z, s), bounds.soft_topk(z, s.kappa, s.alpha).jacobian_scores),
-    "slope in budget": lambda z, s: (_budget_slopes(z, s), bounds.soft_topk(z, s.kappa, s.alpha).jacobian_budget),
-    "mass on the largest": lambda z, s: (_largest(z, s), s.kappa),
-    "order": lambda z, s: (np.diff(bounds.soft_topk(np.sort(z), s.kappa, s.alpha).gates), 0.0),
-    "common shift": lambda z, s: (
-        bounds.soft_topk(z + 3, s.kappa, s.alpha).gates, bounds.soft_topk(z, s.kappa, s.alpha).gates
-    ),
-}  # fmt: skip
-"""What each case computes plainly from one vector of scores, and what the closed form or the theory says."""
+def _slope(z: Floats, s: Setting, law: Law, source: int) -> tuple[float, float]:
+    """How the gate at the budget answers to the score at ``source``."""
+    place = _at_budget(z, s)
+    slopes = slopes_in_score(z, source, s.kappa, s.alpha, law)
+    return slopes[place], _closed(z, s).jacobian_scores[place, source]
+
+
+def _slope_in_budget(z: Floats, s: Setting, law: Law) -> tuple[float, float]:
+    place = _at_budget(z, s)
+    return slopes_in_budget(z, s.kappa, s.alpha, law)[place], _closed(z, s).jacobian_budget[place]
+
+
+def _least_rise(z: Floats, s: Setting, law: Law) -> tuple[float, float]:
+    """Least difference of the gates of neighbouring scores; positive if the gates keep the order of the scores."""
+    order = np.argsort(z)
+    return np.diff(_gates(z, s, law)[order]).min(), np.diff(_closed(z, s).gates[order]).min()
+
+
+def _shifted(z: Floats, s: Setting, law: Law) -> tuple[float, float]:
+    place = _at_budget(z, s)
+    return _gates(z + 3.0, s, law)[place], _closed(z, s).gates[place]
+
+
+def _mass(z: Floats, s: Setting, law: Law) -> tuple[float, float]:
+    """Sum of the gates on the ``kappa`` largest scores (rounded down), where the hard mask puts all of the budget."""
+    return _gates(z, s, law)[np.argsort(-z)[: int(s.kappa)]].sum(), s.kappa
+
+
+_PAIRS: dict[str, Callable[[Floats, Setting, Law], tuple[float, float]]] = {
+    "threshold": lambda z, s, law: (gates_by_root(z, s.kappa, s.alpha, law)[1], _closed(z, s).threshold),
+    "largest gate": lambda z, s, law: _gate(z, s, law, int(z.argmax())),
+    "gate at the budget": lambda z, s, law: _gate(z, s, law, _at_budget(z, s)),
+    "smallest gate": lambda z, s, law: _gate(z, s, law, int(z.argmin())),
+    "budget spent": lambda z, s, law: (_gates(z, s, law).sum(), _closed(z, s).gates.sum()),
+    "common shift": _shifted,
+    "least rise between ranks": _least_rise,
+    "slope in own score": lambda z, s, law: _slope(z, s, law, _at_budget(z, s)),
+    "slope in another score": lambda z, s, law: _slope(z, s, law, (_at_budget(z, s) + 1) % s.scores),
+    "slope in budget": _slope_in_budget,
+    "mass on the largest": _mass,
+}
+"""What each case of the grid computes plainly from one vector of scores, and what the closed form or theory says."""
+
+_FALSIFIES = {
+    "logistic threshold": "threshold",
+    "logistic gates": "gate at the budget",
+    "logistic slopes": "slope in own score",
+    "logistic slopes in budget": "slope in budget",
+    "tie at the budget": "mass on the largest",
+    "budget not whole": "mass on the largest",
+    "scale not small": "mass on the largest",
+}
+"""The comparison of the grid that each falsifier takes."""

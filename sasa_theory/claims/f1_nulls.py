@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sasa_theory import bounds
-from sasa_theory.bounds.validate import Floats
 
 from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
+from .measuring.circle_fit import explained_share
+from .measuring.geometry import even_lines
 from .measuring.subspaces import random_bases, shared_energy
 
 
@@ -72,7 +73,7 @@ class Nulls(Claim[Setting]):
         if setting.case == "subspaces":
             score = shared_energy(random_bases(size, p, rng, draws), random_bases(size, q, rng, draws))
             return intervals.mean(score, "==", float(bounds.random_subspace_cosine(p, q, size)))
-        score = _explained(rng.standard_normal((draws, size, p)), _circle(size))
+        score = explained_share(rng.standard_normal((draws, size, p)), even_lines(size, signed=False))
         return intervals.mean(score, "==", float(bounds.circular_fit_r2(p, size)))
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
@@ -87,23 +88,10 @@ class Nulls(Claim[Setting]):
                 right[:, : size // 4] *= 2
             score = shared_energy(np.linalg.qr(left)[0], np.linalg.qr(right)[0])
             return intervals.mean(score, "==", float(bounds.random_subspace_cosine(p, q, size)))
-        coordinates, circle = rng.standard_normal((draws, size, p)), _circle(size)
+        coordinates, circle = rng.standard_normal((draws, size, p)), even_lines(size, signed=False)
         if setting.case == "coordinates that carry the circle":
             coordinates[..., :2] += circle
-            score = _explained(coordinates, circle)
+            score = explained_share(coordinates, circle)
         else:
-            score = np.max([_explained(coordinates, rng.permutation(circle)) for _ in range(10)], axis=0)
+            score = np.max([explained_share(coordinates, rng.permutation(circle)) for _ in range(10)], axis=0)
         return intervals.mean(score, "==", float(bounds.circular_fit_r2(p, size)))
-
-
-def _circle(points: int) -> Floats:
-    """Cosine and sine of evenly spaced phases, shape (points, 2)."""
-    phase = 2 * np.pi * np.arange(points) / points
-    return np.stack([np.cos(phase), np.sin(phase)], axis=1)
-
-
-def _explained(coordinates: Floats, circle: Floats) -> Floats:
-    """R^2 of least squares with intercept of ``circle`` (m, 2) on coordinates (draws, m, p), shape (draws,)."""
-    span = np.linalg.qr(coordinates - coordinates.mean(axis=1, keepdims=True))[0]
-    target = circle - circle.mean(axis=0)
-    return ((np.swapaxes(span, 1, 2) @ target) ** 2).sum(axis=(1, 2)) / (target**2).sum()

@@ -171,28 +171,35 @@ def partitions(*, groups: st.SearchStrategy[int] | None = None) -> st.SearchStra
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> WorldConfig:
+def worlds(draw: st.DrawFn, *, clean: bool = False) -> WorldConfig:
     """Configs of small worlds: 1 to 6 features of one to four linear dimensions in at most 24; every one can be built.
 
-    Subspaces with Gaussian or spherical slices, signed axes and circles; fired exactly or independently; bases that are
-    independent, orthogonal or of low coherence; with and without noise and bias.
+    Subspaces with Gaussian or spherical slices, signed axes and circles, of two energies; fired exactly or
+    independently; bases that are independent, orthogonal, of low coherence or, where they fit, of one prescribed
+    coherence; with and without noise and bias. ``clean`` ones are those in which exact selection can be proved: slices
+    of constant norm, a fixed number of active features, no noise, no bias.
     """
+    energies = st.sampled_from((1.0, 0.25))
+    radii = st.just("sphere") if clean else st.sampled_from(("gaussian", "sphere"))
     laws = st.one_of(
-        st.builds(Feature, st.just("subspace"), st.integers(1, 4), radius=st.sampled_from(("gaussian", "sphere"))),
-        st.builds(Feature, st.just("discrete"), st.integers(1, 3)),
-        st.just(Feature("circle")),
+        st.builds(Feature, st.just("subspace"), st.integers(1, 4), energies, radii),
+        st.builds(Feature, st.just("discrete"), st.integers(1, 3), energies),
+        st.builds(Feature, st.just("circle"), energy=energies),
     )
     features = tuple(draw(st.lists(st.builds(Features, laws, st.integers(1, 2)), min_size=1, max_size=3)))
-    size = sum(entry.count for entry in features)
-    firing: st.SearchStrategy[Firing] = st.one_of(
-        st.builds(Exactly, st.integers(1, size)),
-        st.builds(Independent, st.builds(Constant, st.sampled_from((0.05, 0.3, 0.9)))),
-    )
+    dims = [entry.law.linear_dim for entry in features for _ in range(entry.count)]
+    firing: st.SearchStrategy[Firing] = st.builds(Exactly, st.integers(1, len(dims)))
+    if not clean:
+        firing |= st.builds(Independent, st.builds(Constant, st.sampled_from((0.05, 0.3, 0.9))))
+    width = draw(st.integers(4, 24))
+    bases = st.builds(Dictionary, st.sampled_from(("independent", "orthogonal", "low_coherence")))
+    if len(dims) > 1 and sum(dims) + max(dims) <= width:
+        bases |= st.builds(Dictionary, st.just("coherent"), st.floats(0.0, 0.95))
     return WorldConfig(
-        width=draw(st.integers(4, 24)),
+        width=width,
         features=features,
         firing=draw(firing),
-        dictionary=Dictionary(draw(st.sampled_from(("independent", "orthogonal", "low_coherence")))),
-        noise=draw(st.sampled_from((0.0, 0.1))),
-        bias=draw(st.sampled_from((0.0, 2.0))),
+        dictionary=draw(bases),
+        noise=0.0 if clean else draw(st.sampled_from((0.0, 0.1))),
+        bias=0.0 if clean else draw(st.sampled_from((0.0, 2.0))),
     )

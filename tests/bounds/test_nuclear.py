@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,3 +102,37 @@ def test_shapes_are_checked() -> None:
         bounds.partition_floor(1.0, 0.1)
     with pytest.raises(ValueError, match="sigma and cell must be square and alike"):
         bounds.second_group_pressure(np.eye(2), np.eye(3), 0.1)
+
+
+ASKEW = np.array([[1.0, 0.2], [0.1, 1.0]])
+NEGATIVE = np.diag([1.0, -0.1])
+
+
+@pytest.mark.parametrize("name", ["sigma", "cell"])
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (ASKEW, "must be symmetric, as every second moment is; got entries that differ by 0.1"),
+        (NEGATIVE, "must be positive semidefinite, as every second moment is; got an eigenvalue of -0.1"),
+        (1e-8 * ASKEW, "must be symmetric"),
+        (1e-8 * NEGATIVE, "must be positive semidefinite"),
+    ],
+)
+def test_only_second_moments_have_a_second_group_pressure(name: str, matrix: Any, message: str) -> None:
+    good = {"sigma": np.eye(2), "cell": np.eye(2) / 2}
+    with pytest.raises(ValueError, match=rf"^{name} {message}"):
+        bounds.second_group_pressure(**{**good, name: matrix}, lam=0.1)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 12), st.floats(-6, 6))
+def test_second_moments_of_single_precision_pass(seed: int, n: int, samples: int, power: float) -> None:
+    x = (10**power * np.random.default_rng(seed).standard_normal((samples, n))).astype(np.float32)
+    sigma, cell = x.T @ x / samples, x[::2].T @ x[::2] / samples
+    lam = float(np.abs(sigma).max())
+    exact = bounds.second_group_pressure(*(np.float64(x[::k]).T @ np.float64(x[::k]) / samples for k in (1, 2)), lam)
+    assert bounds.second_group_pressure(sigma, cell, lam) == pytest.approx(exact, rel=1e-3, abs=1e-6)
+
+
+def test_a_silent_cell_exerts_no_pressure() -> None:
+    assert bounds.second_group_pressure(np.eye(3), np.zeros((3, 3)), 0.1) == 0.0

@@ -8,7 +8,7 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
-from sasa_theory.claims.d2_visiting import Setting, VisitingSamples, _winner_takes_all
+from sasa_theory.claims.d2_visiting import Setting, VisitingSamples
 from sasa_theory.claims.measuring.geometry import residual, sphere
 from sasa_theory.claims.measuring.subspaces import random_bases
 
@@ -36,24 +36,6 @@ def test_orthogonal_lines_attain_the_floor(d, moved, m):
         Setting("orthogonal lines", d, 0.6, m, 400_000, moved), np.random.default_rng(d)
     )
     assert evidence.bound == pytest.approx(m, rel=0.03)
-
-
-@given(seeds, st.integers(2, 6), st.integers(1, 5))
-def test_winner_takes_all_keeps_unit_atoms_near_its_inputs(seed, d, n):
-    rng = np.random.default_rng(seed)
-    inputs = sphere(20 * n, d, rng)
-    atoms = _winner_takes_all(inputs, n)
-    np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), 1)
-    np.testing.assert_allclose(_winner_takes_all(inputs[:n], n), inputs[:n])
-    repeated = _winner_takes_all(np.concatenate([inputs[:1], -inputs[:1], inputs[:1]]), 1)
-    np.testing.assert_allclose(repeated, inputs[:1])
-
-
-def test_winner_takes_all_lowers_the_residual_of_fresh_points():
-    rng = np.random.default_rng(3)
-    inputs, points = sphere(2_000, 3, rng), sphere(4_000, 3, rng)
-    first, last = (residual(points, _winner_takes_all(inputs[:m], 8), 1).mean() for m in (8, 2_000))
-    assert last < 0.9 * first
 
 
 @given(seeds, st.integers(2, 5), st.integers(1, 12), st.booleans())

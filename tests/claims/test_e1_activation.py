@@ -1,10 +1,10 @@
-"""E1: invented atoms and codes stay in the interval; the frames are what they are called."""
+"""E1: the ends of the interval, the frames that reach them; the interval itself is tested in test_inequalities.py."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, target
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sasa_theory import bounds
@@ -13,20 +13,6 @@ from sasa_theory.claims.measuring.frames import coherence, equiangular, lines_28
 from sasa_theory.claims.measuring.geometry import sphere
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-@given(seeds, st.integers(1, 6), st.integers(2, 40), st.floats(0.0, 0.99))
-def test_every_exact_decomposition_stays_in_the_interval(seed, k, n, common):
-    """Atoms with a common part of any size: tilings, near-orthogonal sets and everything between."""
-    rng = np.random.default_rng(seed)
-    atoms = sphere(k, n, rng) * np.sqrt(1 - common) + sphere(1, n, rng) * np.sqrt(common)
-    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-    codes = rng.standard_normal(k)
-    lower, upper = bounds.afa_interval(np.linalg.norm(codes @ atoms), min(coherence(atoms), 1.0), k)
-    norm = np.linalg.norm(codes)
-    target(float(np.log(lower / norm)))
-    assert lower <= norm * (1 + 1e-9)
-    assert norm <= upper * (1 + 1e-6)
 
 
 def test_two_active_atoms_at_cosine_three_tenths_shorten_the_code():
@@ -38,13 +24,10 @@ def test_two_active_atoms_at_cosine_three_tenths_shorten_the_code():
 
 
 @given(seeds, st.integers(1, 12), st.integers(1, 24))
-def test_no_invented_frame_is_less_coherent_than_welch_says(seed, n, extra):
+def test_with_the_size_of_an_overcomplete_dictionary_for_k_the_interval_says_nothing(seed, n, extra):
     atoms = spread(sphere(n + extra, n, np.random.default_rng(seed)), steps=30) if n > 1 else np.ones((1 + extra, 1))
-    bound = float(bounds.welch_bound(n + extra, n))
-    target(bound / coherence(atoms))
-    assert coherence(atoms) >= bound * (1 - 1e-9)
-    # the interval with the dictionary's size in place of k says nothing about any overcomplete dictionary
-    assert np.isinf(bounds.afa_interval(1.0, min(coherence(atoms) + 1e-9, 1.0), n + extra)[1])
+    eps = min(coherence(atoms) + 1e-9, 1.0)  # frames that attain Welch's bound make the end infinite but for rounding
+    assert np.isinf(bounds.afa_interval(1.0, eps, n + extra)[1])
 
 
 @given(st.integers(2, 12), st.floats(-0.999, 0.999))

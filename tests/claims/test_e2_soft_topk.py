@@ -1,4 +1,4 @@
-"""E2: the plain root finder that the closed form is compared with, and invented scores."""
+"""E2: the closed form against the plain root finder on invented scores."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from sasa_theory import bounds
-from sasa_theory.claims.e2_soft_topk import Setting, SoftTopKGates, _plain_gates, _scores
+from sasa_theory.claims.e2_soft_topk import Setting, SoftTopKGates
+from sasa_theory.claims.measuring.laplace_gates import gates_by_root, spaced_scores
 
 seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0.02, 0.98)
@@ -17,17 +17,9 @@ scales = st.floats(-2, 3).map(lambda power: 10.0**power)
 
 
 @given(seeds, st.integers(2, 50), shares, scales)
-def test_plain_gates_spend_the_budget_by_the_laplace_law(seed, n, share, alpha):
-    z = np.random.default_rng(seed).standard_normal(n)
-    gates, threshold = _plain_gates(z, share * n, alpha)
-    assert gates.sum() == pytest.approx(share * n, rel=1e-9)
-    np.testing.assert_allclose(gates, stats.laplace.cdf((z - threshold) / alpha), rtol=1e-9)
-
-
-@given(seeds, st.integers(2, 50), shares, scales)
 def test_closed_form_agrees_with_the_root_finder(seed, n, share, alpha):
     z = np.random.default_rng(seed).standard_normal(n)
-    gates, threshold = _plain_gates(z, share * n, alpha)
+    gates, threshold = gates_by_root(z, share * n, alpha)
     closed = bounds.soft_topk(z, share * n, alpha)
     np.testing.assert_allclose(closed.gates, gates, rtol=1e-6)
     assert closed.threshold == pytest.approx(threshold, rel=1e-9, abs=1e-9 * alpha)
@@ -38,7 +30,7 @@ def test_jacobian_conserves_the_budget_and_follows_its_directional_derivative(se
     rng = np.random.default_rng(seed)
     z, direction, h = rng.standard_normal(n), rng.standard_normal(n), 1e-5 * alpha
     closed = bounds.soft_topk(z, share * n, alpha)
-    rise = _plain_gates(z + h * direction, share * n, alpha)[0] - _plain_gates(z - h * direction, share * n, alpha)[0]
+    rise = gates_by_root(z + h * direction, share * n, alpha)[0] - gates_by_root(z - h * direction, share * n, alpha)[0]
     scale = 1 / alpha
     np.testing.assert_allclose(rise / (2 * h), closed.jacobian_scores @ direction, atol=1e-4 * scale)
     np.testing.assert_allclose(closed.jacobian_scores.sum(axis=0), 0, atol=1e-12 * scale)
@@ -49,22 +41,37 @@ def test_jacobian_conserves_the_budget_and_follows_its_directional_derivative(se
 @given(seeds, st.integers(2, 40), st.data())
 def test_small_scales_give_the_hard_mask(seed, n, data):
     k = data.draw(st.integers(1, n - 1))
-    z = _scores(Setting("", n, float(k), 1.0, 1), np.random.default_rng(seed))
+    z = spaced_scores(n, np.random.default_rng(seed))
     mask = np.zeros(n)
     mask[np.argsort(-z)[:k]] = 1
     np.testing.assert_allclose(bounds.soft_topk(z, k, 1e-4).gates, mask, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kappa", "tied", "mass"), [(5.0, True, 4.5), (5.5, False, 5.0), (5.0, False, 5.0)])
-def test_mass_on_the_largest_with_and_without_ties(kappa, tied, mass):
-    setting = Setting("mass on the largest", 40, kappa, 1e-5, 10, tied)
-    assert SoftTopKGates().measure(setting, np.random.default_rng(0)).measured == pytest.approx(mass, abs=1e-9)
+@pytest.mark.parametrize(
+    ("case", "kappa", "mass"),
+    [("mass on the largest", 5.0, 5.0), ("tie at the budget", 5.0, 4.5), ("budget not whole", 5.5, 5.0)],
+)
+def test_mass_on_the_largest_with_and_without_ties(case, kappa, mass):
+    claim, setting = SoftTopKGates(), Setting(case, 1e-5, kappa, 40, 10)
+    take = claim.measure if case == "mass on the largest" else claim.falsify
+    evidence = take(setting, np.random.default_rng(0))
+    assert evidence.measured == pytest.approx(mass, abs=1e-9)
+    assert evidence.bound == kappa
 
 
-@given(seeds, st.integers(8, 40))
-def test_scores_are_apart_unless_tied(seed, n):
-    free, tied = (_scores(Setting("", n, 5.0, 1.0, 1, t), np.random.default_rng(seed)) for t in (False, True))
-    assert np.diff(np.sort(free)).min() >= 0.5 / n - 1e-12
-    ordered = np.sort(tied)[::-1]
-    assert ordered[4] == ordered[5]
-    assert len(np.unique(tied)) == n - 1
+@pytest.mark.parametrize("case", sorted({setting.case for setting in SoftTopKGates().grid("quick")}))
+def test_no_measurement_uses_the_closed_form(case, monkeypatch):
+    """With a wrong closed form the measured value stays and, where the closed form is the other side, disagrees."""
+    claim, setting = SoftTopKGates(), Setting(case, 0.3, 5.0, 12, 1)
+    before = claim.measure(setting, np.random.default_rng(0))
+    right = bounds.soft_topk
+    monkeypatch.setattr(bounds, "soft_topk", lambda z, kappa, alpha: right(z, kappa + 1, 2 * alpha))
+    after = claim.measure(setting, np.random.default_rng(0))
+    assert after.measured == before.measured
+    if case != "mass on the largest":  # its other side is the budget itself, and it needs a small scale
+        assert (before.verdict, after.verdict) == ("holds", "violated")
+
+
+def test_every_falsifier_has_a_name_of_its_own():
+    cases = [setting.case for setting in SoftTopKGates().falsifiers("quick")]
+    assert len(set(cases)) == len(cases)

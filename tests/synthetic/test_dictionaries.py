@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sasa_theory.bounds import coherence_limit, welch_bound
-from synthetic.coherence import coherence
+from synthetic import coherence
 from synthetic.dictionaries import coherent_bases, independent_bases, low_coherence_bases, orthogonal_bases
 
 SEEDS = st.integers(0, 2**31)
@@ -154,7 +154,7 @@ def test_summary_does_not_depend_on_the_block_size(block: int, monkeypatch: pyte
     dims = [1, 3, 2] * 7
     bases = independent_bases(12, dims, generator(6), torch.float64)
     whole = coherence(bases, dims, 0.5)
-    monkeypatch.setattr("synthetic.coherence._BLOCK_ENTRIES", block)
+    monkeypatch.setattr("synthetic.pair_coherence._BLOCK_ENTRIES", block)
     parts = coherence(bases, dims, 0.5)
     assert (parts.pairs, parts.share_below) == (whole.pairs, whole.share_below)
     assert (parts.max, parts.mean) == pytest.approx((whole.max, whole.mean))

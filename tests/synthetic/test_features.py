@@ -86,6 +86,19 @@ def test_dtype_is_the_one_asked_for(dtype: torch.dtype, feature: Feature, seed: 
     assert torch.isfinite(h).all()
 
 
+@each_feature
+def test_the_default_dtype_of_torch_changes_nothing(feature: Feature) -> None:
+    before = feature.sample(50, generator(5))
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = feature.sample(50, generator(5))
+    finally:
+        torch.set_default_dtype(previous)
+    assert after.dtype == torch.float32
+    assert torch.equal(after, before)
+
+
 @given(SEEDS, st.floats(0.1, 10))
 def test_spheres_circles_and_signed_axes_have_constant_norm(seed: int, energy: float) -> None:
     for kind, dim, radius in (
@@ -209,6 +222,7 @@ def test_every_kind_has_a_default_that_equals_its_explicit_form() -> None:
         ({"kind": "circle", "dim": 3}, r"dim of kind 'circle' must be in \[2, 2\]"),
         ({"kind": "circle", "energy": 0.0}, "energy"),
         ({"kind": "circle", "energy": math.inf}, "energy"),
+        ({"kind": "circle", "energy": [1.0]}, r"energy must be one number, got an array of shape \(1,\)"),
         ({"kind": "circle", "radius": "heavy"}, "radius is for kind 'subspace' only"),
         ({"kind": "disk", "points": 4}, "points is for kind 'clusters' only"),
         ({"kind": "clusters", "dim": 4, "points": 4}, r"points must be in \[5"),

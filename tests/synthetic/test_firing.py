@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, chisquare, multivariate_normal, norm
 from torch import Tensor
 
-from synthetic import Constant, Copula, Exactly, Firing, Forest, Independent, Listed, Zipf
+from synthetic import Constant, Copula, Exactly, Firing, Forest, Independent, Listed, Magnitude, PerFeature, Zipf
 
 SEEDS = st.integers(0, 2**31 - 1)
 RARE = 1e-8  # tail probability at which a count is taken to refute a law
@@ -191,10 +191,34 @@ def test_zipf_runs_from_most_to_least():
         (lambda: Forest(1, 0, 1), "branching must be in"),
         (
             lambda: Independent(Constant(0.1), forest=Forest(2, 2, 1)).check(5),
-            "size of the forest must be at most number of features = 5, got 6",
+            "the trees must fit into the 5 features that there are; lower roots = 2",
         ),
+        (
+            lambda: Independent(Constant(0.1), forest=Forest(1, 1, 10**300)).check(50),
+            r"depth = 1e\+300, or",
+        ),
+        (lambda: Independent(Constant(0.1), forest=Forest(1, 10**300, 9)).check(50), r"branching = 1e\+300 or depth"),
+        (lambda: Independent(0.1), "rates must be a Rates, got 0.1"),
+        (lambda: Independent(Constant(0.1), copula=3), "copula must be a Copula, got 3"),
+        (lambda: Independent(Constant(0.1), forest=(1, 2, 3)), r"forest must be a Forest, got \(1, 2, 3\)"),
+        (lambda: Forest(1, 2, 1, exclusive="no"), "exclusive must be a bool, got 'no'"),
+        (lambda: Magnitude(mean=2.0), "mean must be a PerFeature, got 2.0"),
+        (lambda: Magnitude(spread=None), "spread must be a PerFeature, got None"),
+        (lambda: Magnitude(one_sided="no"), "one_sided must be a bool, got 'no'"),
+        (lambda: Magnitude(by_parent=1), "by_parent must be a bool, got 1"),
+        (lambda: Constant([0.1, 0.2]), r"probability must be one number, got an array of shape \(2,\)"),
+        (lambda: PerFeature(b=np.ones((1, 1))), r"b must be one number, got an array of shape \(1, 1\)"),
+        (lambda: Exactly([2]), r"active must be one number, got an array of shape \(1,\)"),
+        (lambda: Listed(0.1), r"values must be a sequence of numbers, got shape \(\)"),
+        (lambda: Listed(((0.1,), (0.2,))), r"values must be a sequence of numbers, got shape \(2, 1\)"),
     ],
 )
 def test_impossible_laws_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_forest_that_just_fits_is_taken():
+    Independent(Constant(0.1), forest=Forest(2, 3, 2)).check(26)
+    with pytest.raises(ValueError, match="the trees must fit into the 25 features"):
+        Independent(Constant(0.1), forest=Forest(2, 3, 2)).check(25)

@@ -16,6 +16,7 @@ from synthetic import (
     Features,
     Independent,
     Listed,
+    Magnitude,
     World,
     WorldConfig,
     preset,
@@ -78,6 +79,24 @@ def test_selecting_more_features_than_fired_is_not_exact():
     oracle = World.build(config, 0).oracle(500, generator(), s=3)
     assert oracle.support_recall.value == 1.0
     assert oracle.exact_support.value == 0.0
+
+
+def test_variance_is_counted_about_the_mean():
+    # Two of four orthogonal features add a constant 1 each, so the variance is 4 * 1/2 * 1/2; one of the two is missed.
+    features = (Features(Feature("subspace", 1, radius="sphere"), 4),)
+    one_sided = Magnitude(one_sided=True)
+    world = World.build(WorldConfig(4, features, Exactly(2), Dictionary("orthogonal"), one_sided), 0)
+    assert world.oracle(5000, generator(), s=1).explained_variance.value == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_oracle_is_the_same_in_many_blocks(monkeypatch):
+    world = World.build(preset("sasa_dimension", "small", bias=3.0), 0)
+    whole = world.oracle(500, generator())
+    monkeypatch.setattr("synthetic.oracle._BLOCK_ENTRIES", 7 * len(world.bases))
+    blocks = world.oracle(500, generator())
+    for name in ("explained_variance", "support_recall", "exact_support"):
+        one, other = getattr(whole, name), getattr(blocks, name)
+        assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high), rel=1e-6)
 
 
 def test_intervals_cover_at_their_rate():

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 
-from synthetic import World, preset, presets
+from synthetic import (
+    SCALES,
+    Copula,
+    Dictionary,
+    Feature,
+    Features,
+    Forest,
+    Independent,
+    Magnitude,
+    PerFeature,
+    Preset,
+    World,
+    WorldConfig,
+    Zipf,
+    preset,
+    presets,
+)
 
 
 def test_every_preset_cites_its_source_and_grows_with_the_scale():
     for name, entry in presets().items():
+        assert isinstance(entry, Preset)
         assert entry.summary.endswith(".")
         assert "arXiv" in entry.source
-        widths = [preset(name, scale).width for scale in ("small", "medium", "paper")]
+        widths = [preset(name, scale).width for scale in SCALES]
         assert widths == sorted(set(widths))
         assert preset(name) == preset(name, "paper")
 
@@ -30,7 +49,7 @@ def test_medium_worlds_build_and_sample(name):
 def test_the_dimension_world_is_that_of_its_source():
     config = preset("sasa_dimension")
     assert (config.width, config.size, sum(config.dims)) == (768, 256, 1664)
-    assert sorted(set(config.dims)) == [1, 2, 3, 4, 6, 8, 12, 16]
+    assert Counter(config.dims) == dict.fromkeys((1, 2, 3, 4, 6, 8, 12, 16), 32)
     assert (config.firing.active, config.noise, config.energy) == (4, 0.01, "total")
 
 
@@ -58,6 +77,41 @@ def test_the_bsf_world_is_half_lines_half_manifolds_at_unit_power():
 def test_the_manifolds_are_a_circle_a_sphere_and_a_helix():
     assert [law.kind for law in preset("manifolds").laws] == ["circle", "sphere", "helix"]
     assert preset("manifolds").dims == (2, 3, 3)
+
+
+def test_the_synthsae_world_is_that_of_its_source():
+    config = preset("synthsae16k")
+    assert config == WorldConfig(
+        width=768,
+        features=(Features(Feature("subspace", dim=1, radius="sphere"), count=16_384),),
+        firing=Independent(
+            Zipf(exponent=0.5, most=0.4, least=5e-4),
+            Copula(rank=25, scale=0.1),
+            Forest(roots=128, branching=4, depth=3, exclusive=True),
+        ),
+        dictionary=Dictionary("low_coherence"),
+        magnitude=Magnitude(
+            mean=PerFeature("linear", 5.0, 4.0),
+            spread=PerFeature("folded_normal", 0.5, 0.5),
+            one_sided=True,
+            by_parent=True,
+        ),
+        energy="total",
+        noise=0.0,
+        bias=0.5,
+        power=0.0,
+    )
+
+
+def test_the_summary_of_the_synthsae_world_counts_its_children_right():
+    config = preset("synthsae16k")
+    firing, forest = config.firing, config.firing.forest
+    declared, exact = firing.rates.probabilities(config.size), firing.marginals(config.size)
+    overflow = forest.conditional(declared).sum(axis=1) > 1 - 1e-12
+    kept = np.isclose(exact, declared, rtol=1e-12)[forest.roots : forest.size]
+    assert f"{overflow.mean():.0%} of the parents".replace("%", " %") in presets()["synthsae16k"].summary
+    assert f"{kept.sum()} of {kept.size:,} children" in presets()["synthsae16k"].summary
+    assert f"{exact.sum():.1f} features are active" in presets()["synthsae16k"].summary
 
 
 def test_absorption_parents_fire_alone_one_time_in_five():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -212,7 +212,7 @@ def test_one_sided_features_fire_in_one_direction_and_keep_their_energy():
 @pytest.mark.parametrize("noise", [0.01, 0.5])
 def test_noise_is_the_declared_fraction_of_the_signal(noise):
     world = small("sasa_rank", noise=noise)
-    sample = world.sample(20_000, generator(2))
+    sample = world.sample(20_000, generator(2), truth="contributions")
     signal = float(world.marginals() @ world.energies())
     power = sample.noise.double().square().sum(dim=1)
     assert float(power.mean()) == pytest.approx(noise * signal, rel=6 * float(power.std() / power.mean()) / 20_000**0.5)
@@ -323,11 +323,99 @@ def test_arguments_of_sampling_are_checked():
         world.batches(0, generator(0))
     with pytest.raises(ValueError, match="rank of the shard must be in"):
         world.batches(1, generator(0), shard=(2, 2))
-    stream = world.batches(1, generator(0), shard=(1, 2))
-    with pytest.raises(ValueError, match="shard of the state is"):
-        stream.load_state_dict(world.batches(1, generator(0)).state_dict())
-    with pytest.raises(ValueError, match="field of the stream's state"):
+    for shard in (3, (1,), "01", (0, 1.5)):
+        with pytest.raises(ValueError, match="shard"):
+            world.batches(1, generator(0), shard=shard)
+    with pytest.raises(ValueError, match="n must be in"):
+        world.oracle(1, generator(0))
+
+
+SPOILT_STATES = [
+    ({"world": "0" * 16}, "the state is of the world '0000000000000000'"),
+    ({"seed": "0"}, "seed must be a real number"),
+    ({"seed": 2**53}, "seed must be in"),
+    ({"position": -1}, "position must be in"),
+    ({"position": 0.5}, "position must be a whole number"),
+    ({"shard": [0, 3]}, "shard of the state is"),
+    ({"shard": 2}, "shard must be a pair"),
+    ({"epoch": 1}, "field 'epoch' of the stream's state is unknown"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), SPOILT_STATES)
+def test_spoilt_states_are_refused_and_leave_the_stream_alone(change, message):
+    world = small("manifolds")
+    stream, untouched = (world.batches(7, generator(0), shard=(1, 2)) for _ in range(2))
+    with pytest.raises(ValueError, match=message):
+        stream.load_state_dict({**stream.state_dict(), "position": 3, **change})
+    assert torch.equal(next(stream), next(untouched))
+
+
+def test_a_state_lacking_a_field_or_of_another_seeds_world_is_refused():
+    stream = small("manifolds").batches(7, generator(0))
+    with pytest.raises(ValueError, match="is missing"):
         stream.load_state_dict({"seed": 0})
+    with pytest.raises(ValueError, match="the state is of the world"):
+        stream.load_state_dict(small("manifolds", seed=1).batches(7, generator(0)).state_dict())
+
+
+def test_states_survive_readers_that_keep_every_number_as_a_float():
+    world = small("manifolds")
+    stream = world.batches(100, generator(0), shard=[1, 2])
+    next(stream)
+    resumed = world.batches(100.0, generator(1), shard=[1.0, 2.0])
+    resumed.load_state_dict(json.loads(json.dumps(stream.state_dict()), parse_int=float))
+    assert torch.equal(next(stream), next(resumed))
+    assert torch.equal(world.sample(5.0, generator(0)).x, world.sample(5, generator(0)).x)
+
+
+def test_small_samples_and_batches_keep_no_more_than_twice_their_memory():
+    world = small("sasa_rank", noise=0.1)
+    sample = world.sample(8, generator(0), truth="contributions")
+    for rows in (sample.x, sample.noise, next(world.batches(100, generator(0))), world.sample(1500, generator(0)).x):
+        assert rows.untyped_storage().nbytes() <= 2 * rows.nbytes
+
+
+def test_noise_is_kept_with_the_contributions_only():
+    world = small("sasa_rank", noise=0.1)
+    assert world.sample(8, generator(0)).noise is None
+    assert world.sample(8, generator(0), truth="coefficients").noise is None
+    for truth in ("support", "contributions"):
+        assert torch.equal(world.sample(8, generator(0), truth).x, world.sample(8, generator(0)).x)
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_bits_do_not_depend_on_the_default_dtype(name):
+    def drawn() -> tuple[torch.Tensor, ...]:
+        world = small(name, noise=0.1)
+        sample = world.sample(1500, generator(1), truth="contributions")
+        world.oracle(50, generator(1))
+        tensors = [getattr(world.parameters, f.name) for f in fields(world.parameters)]
+        return (*tensors, sample.x, sample.noise, sample.truth.contributions, next(world.batches(10, generator(2))))
+
+    expected = drawn()
+    torch.set_default_dtype(torch.float64)
+    try:
+        others = drawn()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(expected, others, strict=True):
+        assert one.dtype == other.dtype == torch.float32
+        assert torch.equal(one, other)
+
+
+def test_bases_of_single_features_make_up_the_stack():
+    world = small("manifolds")
+    single = [world.basis(i) for i in range(world.config.size)]
+    assert tuple(len(basis) for basis in single) == world.config.dims
+    assert torch.equal(torch.cat(single), world.bases)
+    for i in (-1, world.config.size):
+        with pytest.raises(ValueError, match="i must be in"):
+            world.basis(i)
+
+
+def test_a_world_shows_its_sizes():
+    assert repr(small("sasa_dimension")) == "World(width=64, features=32, dims=80, device=cpu)"
 
 
 def test_the_coherence_of_the_dictionary_can_be_prescribed():

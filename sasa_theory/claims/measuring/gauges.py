@@ -17,6 +17,7 @@ from sasa_theory.bounds.validate import Floats
 
 from .geometry import unit
 
+EXACT_UP_TO = 4  # dimensions in which the mean gauge is integrated, not sampled
 _BATCH = 64  # points in one linear program: the solver's fixed cost is shared, its working set stays small
 _BLOCK = 1 << 22  # entries of one block of inner products: 32 MB
 _FLAT = 1e-12  # volume below which a simplex of the triangulated hull is a rounding artefact
@@ -48,7 +49,7 @@ def gauge(points: Floats, atoms: Floats) -> Floats:
 
 
 def mean_gauge(atoms: Floats) -> float:
-    """Mean gauge on the unit sphere of R^d, exact up to rounding, for d = 2, 3 and 4.
+    """Mean gauge on the unit sphere of R^d, exact up to rounding, for 2 <= d <= ``EXACT_UP_TO`` = 4.
 
     On the cone over a facet the gauge is linear, so that only the integral of x over the cone's part of the sphere is
     needed. By the divergence theorem that vector is the sum of the inward unit normals of the cone's walls, each times
@@ -57,11 +58,11 @@ def mean_gauge(atoms: Floats) -> float:
     Raises
     ------
     ValueError
-        If d is not 2, 3 or 4 or the atoms do not surround the origin.
+        If d is outside that range or the atoms do not surround the origin.
     """
     d = atoms.shape[1]
-    if not 2 <= d <= 4:
-        raise ValueError(f"mean_gauge is exact in 2, 3 or 4 dimensions, got atoms in {d}; average `gauge` instead")
+    if not 2 <= d <= EXACT_UP_TO:
+        raise ValueError(f"mean_gauge is exact in 2 to {EXACT_UP_TO} dimensions, got atoms in {d}; average `gauge`")
     cones = atoms[_hull(atoms).simplices]
     cones = cones[np.abs(np.linalg.det(cones)) > _FLAT]
     dual = np.linalg.inv(cones)  # column i is normal to the wall opposite to atom i

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasa_theory.claims.measuring.nuclear_solver import solve
-from sasa_theory.claims.measuring.partitions import Kind, cut, local_search, partition_risk, refine
+from sasa_theory.claims.measuring.partitions import Kind, cut, partition_risk, refine, search, top_group
 from sasa_theory.claims.measuring.slices import (
     Law,
     cell_moments,
@@ -110,9 +110,68 @@ def test_refinement_never_raises_the_objective(seed, groups, lam):
     assert (after <= before * (1 + 1e-9)).all()
 
 
-def test_local_search_lowers_the_objective_of_a_bad_start():
+def test_lopsided_kinds_leave_nearly_all_inputs_to_one_group():
+    points = np.random.default_rng(0).standard_normal((200, 3))
+    singles = cut(points, 4, "singles", np.random.default_rng(1))
+    np.testing.assert_array_equal(np.bincount(singles), [197, 1, 1, 1])
+    np.testing.assert_array_equal(np.bincount(cut(points, 4, "cap", np.random.default_rng(1))), [180, 20])
+
+
+def test_axes_and_quadrants_cut_as_their_names_say():
+    rng = np.random.default_rng(2)
+    points = np.array([[3.0, 1.0, 2.0], [-1.0, 2.0, -3.0], [1.0, -2.0, 1.5], [1.0, 0.0, -2.0]])
+    np.testing.assert_array_equal(cut(points, 3, "axes", rng), [0, 2, 1, 2])
+    np.testing.assert_array_equal(cut(points, 2, "axes", rng), [0, 0, 1, 0])
+    np.testing.assert_array_equal(cut(points, 2, "quadrants", rng), [1, 1, 1, 0])
+
+
+@given(seed=seeds, kind=st.sampled_from(get_args(Kind)), groups=st.integers(2, 4), least=st.integers(0, 5))
+def test_search_stops_where_no_input_wants_to_move(seed, kind, groups, least):
+    rng = np.random.default_rng(seed)
+    points, lam = inputs(20, power_spectrum(2, 1.0), "heavy", rng), 0.2
+    start = cut(points, groups, kind, rng)
+    end = search(points, start, groups, lam, least=least)
+    assert np.bincount(end, minlength=groups).min() >= least
+    value = partition_risk(points, end, groups, lam)[0]
+    if np.bincount(start, minlength=groups).min() >= least:
+        assert value <= partition_risk(points, start, groups, lam)[0] * (1 + 1e-7)
+    for i in range(20):
+        for g in range(groups):
+            moved = np.where(np.arange(20) == i, g, end)
+            if np.bincount(moved, minlength=groups).min() >= least:
+                assert partition_risk(points, moved, groups, lam)[0] >= value - 2e-8
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("law", ["sphere", "one-hot"])
+def test_search_does_not_stall_among_six_groups(law, kind):
+    # any two cells merge at no loss, so that a search which stops above one group's value has missed a move
     rng = np.random.default_rng(0)
-    points = inputs(40, power_spectrum(2, 1.0), "gaussian", rng)
-    start = cut(points, 3, "random", rng)
-    end = local_search(points, start, 3, 0.2, rng)
-    assert partition_risk(points, end, 3, 0.2)[0] < 0.9 * partition_risk(points, start, 3, 0.2)[0]
+    points = inputs(30, power_spectrum(2, 1.0), law, rng)
+    end = search(points, cut(points, 6, kind, rng), 6, 0.2)
+    alone = partition_risk(points, np.zeros(30, dtype=np.intp), 1, 0.2)[0]
+    assert partition_risk(points, end, 6, 0.2)[0] == pytest.approx(alone, rel=1e-6)
+
+
+def test_search_finds_the_best_of_all_partitions_in_two_cells():
+    points, lam, least = inputs(11, power_spectrum(2, 0.5), "heavy", np.random.default_rng(4)), 0.2, 4
+    every = (np.arange(2**11)[:, None] >> np.arange(11)) % 2
+    every = every[np.minimum(every.sum(1), 11 - every.sum(1)) >= least]
+    best = partition_risk(points, every, 2, lam)[0].min()
+    found = []
+    for kind in get_args(Kind):
+        end = search(points, cut(points, 2, kind, np.random.default_rng(5)), 2, lam, least=least)
+        found.append(partition_risk(points, end, 2, lam)[0])
+    assert min(found) == pytest.approx(best, rel=1e-8)
+
+
+def test_top_group_is_the_one_with_the_longest_code():
+    encoders = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 1.5], [0.0, 0.0]]])
+    points = np.array([[2.0, 1.0], [-2.0, 1.0], [1.0, 1.0], [0.1, -5.0]])
+    np.testing.assert_array_equal(top_group(points, encoders), [0, 0, 1, 1])
+
+
+def test_search_exchanges_inputs_between_cells_that_can_lose_none():
+    points = inputs(24, np.array([0.5, 0.5]), "one-hot", np.random.default_rng(0))
+    end = search(points, cut(points, 2, "slabs", np.random.default_rng(1)), 2, 0.2, least=12)
+    assert partition_risk(points, end, 2, 0.2)[0] == pytest.approx(0.36, rel=1e-8)  # 2 phi(1/2): a group per axis
