@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -23,7 +24,9 @@ def verdict_table(results: Iterable[Result], *, wide: bool = True) -> Table:
 
     ``wide`` spells out statements and falsifiers, for which a terminal needs some 130 columns; otherwise 80 do.
     """
-    table = Table(caption="margin: of the closest inequality; attained: largest deviation where the bound is met")
+    frame = box.HEAVY_HEAD if wide else box.SIMPLE_HEAD
+    table = Table(box=frame, pad_edge=wide, collapse_padding=not wide)
+    table.caption = "margin: of the closest inequality; attained: largest deviation where met"
     table.add_column("claim", no_wrap=True)
     table.add_column("statement", min_width=30 if wide else 14)
     for header in ("measured", "bound", "margin", "attained"):
@@ -40,7 +43,7 @@ def verdict_table(results: Iterable[Result], *, wide: bool = True) -> Table:
             result.claim.plain if wide else result.claim.title,
             f"{shown.measured:.3g}",
             f"{_SIGN[shown.relation]} {shown.bound:.3g}",
-            "" if shown.relation == "==" else f"{shown.margin:+.1%}",
+            "" if shown.relation == "==" else f"{round(shown.margin, 4) + 0.0:+.1%}",  # no -0.0 %
             "" if np.isnan(result.deviation) else f"±{result.deviation:.1%}",
             Text(falsifier, style="" if broken else "bold red"),
             Text(result.outcome, style=_STYLE[result.outcome]),

@@ -171,7 +171,7 @@ SPOILT = {
     "deep config": (lambda p: rewrite_config(p, firing=nested(490)), r"field config: .*recursion"),
     "endless number": (
         lambda p: rewrite_config(p, width=10**400),
-        r"field config: WorldConfig cannot be made .*too large",
+        r"field config: width must be a real number",
     ),
     "pointer for json": (lambda p: point_to_lfs(p, "world.json"), r"world\.json: this is a Git LFS pointer"),
     "pointer for tensors": (lambda p: point_to_lfs(p, "world.safetensors"), r"tensors: this is a Git LFS pointer"),
