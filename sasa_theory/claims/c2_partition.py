@@ -16,6 +16,7 @@ from . import intervals
 from .contract import Chart, Claim, Effort, Evidence, Relation
 from .measuring.nuclear_solver import objective, solve, solve_factors, solve_overlapping
 from .measuring.partitions import Kind, Labels, cut, partition_risk, refine, search, top_group
+from .measuring.second_group import opposite_quadrants
 from .measuring.slices import Law, cell_moments, even_ellipse, inputs, overlap_moments, power_spectrum
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -146,7 +147,7 @@ class PartitionOptimality(Claim[Setting]):
         points = inputs(setting.n, spectrum, setting.law, rng)
         bound = bounds.single_group_optimum(spectrum, lam, rank=setting.rank).risk
         if setting.case == "two active":
-            both = points[:, 0] * points[:, 1] > 0
+            both = opposite_quadrants(points)
             risk = float(solve_overlapping(overlap_moments(points, both), lam).risk)
         elif setting.case == "own biases":
             labels = (points[:, 0] > 0).astype(np.intp)

@@ -15,7 +15,7 @@ from . import intervals
 from .contract import Chart, Claim, Effort, Evidence
 from .measuring.nuclear_solver import solve, vanishing_lambda
 from .measuring.partitions import partition_risk
-from .measuring.second_group import Cell, best_cell, steepest_slope
+from .measuring.second_group import Cell, best_cell, opposite_quadrants, steepest_slope
 from .measuring.slices import cell_moments, even_ellipse, inputs, overlap_moments, two_features
 
 
@@ -91,7 +91,9 @@ class OverlapEdge(Claim[Setting]):
         if case.startswith("edge"):
             return _compare_edge(points, points)
         if case.startswith("pressure"):
-            return _compare_pressure(points, _quadrants(points), solve(points.T @ points / setting.n, lam).maps, lam)
+            return _compare_pressure(
+                points, opposite_quadrants(points), solve(points.T @ points / setting.n, lam).maps, lam
+            )
         return _compare_gain(points, *best_cell(points, lam), lam)
 
     def falsify(self, setting: Setting, rng: np.random.Generator) -> Evidence:
@@ -120,14 +122,14 @@ def _compare_pressure(points: Floats, cell: Cell, first: Floats, lam: float) -> 
 
 def _compare_edge(points: Floats, assumed: Floats) -> Evidence:
     """Largest ``lam`` at which a second group is used on two opposite quadrants; where the assumed inputs say so."""
-    whole, inner = overlap_moments(assumed, _quadrants(assumed))[0]
+    whole, inner = overlap_moments(assumed, opposite_quadrants(assumed))[0]
 
     def excess(lam: float) -> float:
         return bounds.second_group_pressure(whole, inner, lam) - 1
 
     least, most = (scale * float(np.trace(whole)) for scale in (1e-6, 10.0))
     bound = brentq(excess, least, most) if excess(least) > 0 else 0.0
-    measured = vanishing_lambda(overlap_moments(points, _quadrants(points)), 1)
+    measured = vanishing_lambda(overlap_moments(points, opposite_quadrants(points)), 1)
     return intervals.exact(measured, "==", float(bound), samples=len(points), tolerance=SOLVER)
 
 
@@ -159,10 +161,6 @@ def _compare_merged(points: Floats, assumed: Floats, lam: float) -> Evidence:
 def _cosine(stretch: float) -> float:
     """Cosine of two equal features whose common second moment has this ratio of standard deviations."""
     return (stretch**2 - 1) / (stretch**2 + 1)
-
-
-def _quadrants(points: Floats) -> Cell:
-    return points[:, 0] * points[:, 1] > 0
 
 
 def _random_cell(setting: Setting, rng: np.random.Generator) -> tuple[Floats, Cell]:

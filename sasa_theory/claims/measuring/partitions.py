@@ -14,6 +14,7 @@ from sasa_theory.bounds.validate import Floats
 
 from .geometry import sphere
 from .nuclear_solver import solve
+from .second_group import opposite_quadrants
 from .slices import cell_moments
 
 Labels = NDArray[np.intp]
@@ -43,7 +44,7 @@ def cut(points: Floats, groups: int, kind: Kind, rng: np.random.Generator) -> La
     if kind == "axes":
         return np.abs(points).argmax(axis=1) % groups
     if kind == "quadrants":
-        return (points[:, 0] * points[:, -1] > 0).astype(np.intp) % groups
+        return opposite_quadrants(points).astype(np.intp) % groups
     if kind == "singles":
         score = rng.random((n,))
     else:

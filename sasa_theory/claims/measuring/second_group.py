@@ -17,6 +17,11 @@ Cell = NDArray[np.bool_]
 _ROUNDS = 12  # alternations after which the objective stands still to 1e-5
 
 
+def opposite_quadrants(points: Floats) -> Cell:
+    """Cell of the inputs whose first and last coordinates have the same sign, shape (n,)."""
+    return points[:, 0] * points[:, -1] > 0
+
+
 def steepest_slope(points: Floats, cell: Cell, first: Floats, lam: float) -> float:
     """Least slope of the objective at zero of a second map ``tau u v'`` on the cell, beside the first map.
 
