@@ -163,7 +163,13 @@ def test_killed_run_resumes_to_the_same_numbers(finished, tmp_path):
 
 def test_interrupt_is_exit_status_130_and_says_how_to_go_on(tmp_path):
     command = [*COMMAND, "verify", "--claim", "A1", "--claim", "A2", "--jobs", "1", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+    def heed_interrupts() -> None:  # a background job of a shell without job control ignores them, and so its children
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts
+    )
     evidence = tmp_path / "out" / "evidence.jsonl"
     while process.poll() is None and (not evidence.exists() or evidence.read_text().count("\n") < 3):
         time.sleep(0.02)
