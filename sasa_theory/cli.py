@@ -1,4 +1,4 @@
-"""The command line: ``sasa-theory verify`` runs the executable theorems."""
+"""The command line: ``sasa-theory verify`` runs the executable theorems, ``designs`` shows what can be trained."""
 
 from __future__ import annotations
 
@@ -68,6 +68,31 @@ def verify(
         console.print(f"A measurement failed to run; what is done is in {out}, and --resume continues from there.")
         raise typer.Exit(3) from None
     raise typer.Exit(0 if verified else 1)
+
+
+@app.command(epilog="Example: sasa-theory designs sasa/paper")
+def designs(
+    name: Annotated[str | None, typer.Argument(help="Show the settings of this design.", metavar="NAME")] = None,
+) -> None:
+    """List the designs of sparse autoencoders, or show the settings of one.
+
+    Exit status: 0; 2 there is no design of that name.
+    """
+    from rich.console import Console
+
+    from sasa_theory.bounds.validate import choice
+    from sasa_theory.designs import presets
+    from sasa_theory.report.design_list import design_settings, design_table
+
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    if name is None:
+        console.print(design_table(presets(), wide=console.width >= _FILE_WIDTH))
+        return
+    try:
+        preset = presets()[choice("design", name, presets())]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from None
+    console.print(design_settings(name, preset))
 
 
 def main() -> None:

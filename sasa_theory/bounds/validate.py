@@ -119,7 +119,7 @@ def known_fields(cls: type, mapping: Mapping[str, Any]) -> None:
     ValueError
         At the first unknown name, with the nearest field.
     """
-    names = [f.name for f in fields(cls)]
+    names = [f.name for f in fields(cls) if f.init]
     for key in mapping:
         choice(f"field of {cls.__name__}", key, names)
 

@@ -6,11 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Self
 
 import torch
 
-from sasa_theory.bounds.validate import count, known_fields, real
+from sasa_theory.bounds.validate import choice, count, known_fields, real
 
 from .contract import Design
 
@@ -56,7 +58,7 @@ class DesignConfig(ABC):
             If a field is unknown, missing or impossible.
         """
         known_fields(cls, values)
-        required = [f.name for f in fields(cls) if f.default is f.default_factory]  # both MISSING
+        required = [f.name for f in fields(cls) if f.init and f.default is f.default_factory]  # both MISSING
         for name in required:
             if name not in values:
                 raise ValueError(f"field {name} of {cls.__name__} is missing; it has no default")
@@ -109,6 +111,41 @@ class GroupConfig(DesignConfig):
     def columns(self) -> int:
         """Dimension of the code: groups x rank."""
         return self.groups * self.rank
+
+
+def config_class(name: str, kind: str) -> type[DesignConfig]:
+    """The config class of a kind: one of this package, or one that the caller has defined.
+
+    Parameters
+    ----------
+    name : str
+        What the kind is called where it was read; it opens the error message.
+    kind : str
+        The kind.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, with the nearest.
+    """
+    if kind not in _kinds():
+        for module in iter_modules(import_module(__package__).__path__):
+            if not module.ispkg:
+                import_module(f".{module.name}", __package__)
+    known = _kinds()
+    return known[choice(name, kind, sorted(known))]
+
+
+def _kinds() -> dict[str, type[DesignConfig]]:
+    """Config classes by kind, as far as they have been imported."""
+    found: dict[str, type[DesignConfig]] = {}
+    waiting = DesignConfig.__subclasses__()
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        if "kind" in vars(cls):
+            found[cls.kind] = cls
+    return found
 
 
 def set_whole(config: Any, *names: str, low: int = 1) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ class Loss(NamedTuple):
         The parts of ``total`` as they enter it (coefficient included), first of all ``reconstruction``.
     error : Tensor, shape ()
         Mean over the batch of ``||x - x_hat||^2``, summed over the width: explained variance is computed from it.
+    row_errors : Tensor, shape (n,)
+        ``||x - x_hat||^2`` of each row; ``error`` is their mean.
     fired : Tensor, shape (units,)
         Number of rows in which each unit fired.
     active : Tensor, shape ()
@@ -31,6 +33,7 @@ class Loss(NamedTuple):
     total: Tensor
     terms: dict[str, Tensor]
     error: Tensor
+    row_errors: Tensor
     fired: Tensor
     active: Tensor
 
@@ -53,6 +56,9 @@ class Design(nn.Module, ABC):
     columns : int
         Dimension of the code.
     """
+
+    leading: ClassVar[int] = 0
+    """Leading dimensions of every parameter that count the members of an ensemble."""
 
     def __init__(self, width: int, columns: int) -> None:
         super().__init__()
@@ -109,9 +115,22 @@ class Design(nn.Module, ABC):
         return {}
 
 
-def plain_loss(x: Tensor, x_hat: Tensor, penalties: dict[str, Tensor], fired: Tensor, active: Tensor) -> Loss:
-    """A :class:`Loss` whose reconstruction term is the squared error summed over the width, plus penalties."""
-    error = (x_hat - x).square().sum(dim=-1).mean()
-    total = error + sum(penalties.values()) if penalties else error
-    terms = {"reconstruction": error.detach()} | {name: value.detach() for name, value in penalties.items()}
-    return Loss(total, terms, error.detach(), fired, active)
+def plain_loss(
+    x: Tensor,
+    x_hat: Tensor,
+    penalties: dict[str, Tensor],
+    fired: Tensor,
+    active: Tensor,
+    row_weight: Tensor | None = None,
+) -> Loss:
+    """A :class:`Loss` whose reconstruction term is the squared error summed over the width, plus penalties.
+
+    ``row_weight``, shape (n,), multiplies each row's error in what is minimised; ``error`` and ``row_errors`` stay
+    unweighted.
+    """
+    row_errors = (x_hat - x).square().sum(dim=-1)
+    reconstruction = (row_errors if row_weight is None else row_weight * row_errors).mean()
+    total = reconstruction + sum(penalties.values()) if penalties else reconstruction
+    terms = {"reconstruction": reconstruction.detach()} | {name: value.detach() for name, value in penalties.items()}
+    row_errors = row_errors.detach()
+    return Loss(total, terms, row_errors.mean(), row_errors, fired, active)

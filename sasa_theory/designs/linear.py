@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import DesignConfig
-from .contract import Design, Loss
+from .contract import Design, Loss, plain_loss
 from .kernels import Active
 
 Constraint = Literal["free", "unit"]
@@ -79,6 +79,11 @@ class LinearDesign(Design):
     def decode(self, codes: Tensor) -> Tensor:
         """``z D + b_d``, shape (n, width)."""
         return codes @ self.decoder + self.decoder_bias
+
+    def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
+        """What to minimise on a batch; default: the squared error. ``row_weight``, shape (n,): weights of the rows."""
+        codes = self.encode(x)
+        return plain_loss(x, self.decode(codes), {}, **self.firings(codes), row_weight=row_weight)
 
     def firings_of(self, active: Active, rows: int) -> dict[str, Tensor]:
         """The fields ``fired`` and ``active`` of :class:`Loss` for a sparse code of this many rows."""

@@ -15,7 +15,25 @@ from sasa_theory.bounds.validate import choice
 from .config import DesignConfig
 from .contract import Design
 
-_MODULES = ("topk",)
+_MODULES = (
+    "adaptive_sasa",
+    "batch_topk",
+    "block_lasso",
+    "block_sparse",
+    "d_gating",
+    "gated",
+    "grassmann",
+    "group_batch_topk",
+    "jumprelu",
+    "matching_pursuit",
+    "matryoshka",
+    "random_dictionary",
+    "relu",
+    "sasa",
+    "softsae",
+    "top_afa",
+    "topk",
+)
 """Modules of this package that declare PRESETS."""
 
 

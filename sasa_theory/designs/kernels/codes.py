@@ -1,0 +1,72 @@
+"""Dense codes a few rows at a time, and the scores by which units compete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .dense import autocast_dtype, product
+from .rule import TopUnits
+
+_BUFFER = 1 << 24
+"""Bytes of codes computed at once: they shall stay in the cache until they have been looked through."""
+
+
+class Encoder(NamedTuple):
+    """A linear encoder of centred rows and the way its units compete.
+
+    Attributes
+    ----------
+    weight : Tensor, shape (units * rank, width)
+    bias : Tensor, shape (units * rank,), or None
+    gain : Tensor, shape (units,), or None
+        Factor of the scores.
+    rule : TopUnits
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    gain: Tensor | None
+    rule: TopUnits
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.weight) // self.rule.rank
+
+    def chunks(self, x: Tensor) -> Iterator[Tensor]:
+        """Codes of the rows in order, a few at a time, each of shape (some rows, units, rank)."""
+        low = autocast_dtype(x.device)
+        weight = self.weight if low is None else self.weight.to(low)
+        for rows in x.split(rows_at_once(len(weight), x.element_size())):
+            if low is None:
+                codes = product(rows, weight, self.bias)
+            else:
+                codes = product(rows.to(low), weight).to(x.dtype)
+                if self.bias is not None:
+                    codes += self.bias
+            yield codes.unflatten(1, (-1, self.rule.rank))
+
+    def scores(self, codes: Tensor) -> Tensor:
+        """Scores of the codes of all units, shape (..., units, rank) to (..., units)."""
+        scores = size(codes, self.rule)
+        return scores if self.gain is None else scores * self.gain
+
+    def scores_of(self, codes: Tensor, units: Tensor) -> Tensor:
+        """Scores of the codes of some units, shapes (..., rank) and (...) to (...)."""
+        scores = size(codes, self.rule)
+        return scores if self.gain is None else scores * self.gain[units]
+
+
+def rows_at_once(columns: int, bytes_each: int = 4) -> int:
+    """Rows whose codes are computed at once."""
+    return max(1, _BUFFER // (columns * bytes_each))
+
+
+def size(codes: Tensor, rule: TopUnits) -> Tensor:
+    """Norm of each unit's columns, or the value of its only one, shape (..., rank) to (...)."""
+    if rule.rank > 1:
+        return codes.norm(dim=-1)
+    return codes.squeeze(-1) if rule.by == "value" else codes.squeeze(-1).abs()

@@ -1,0 +1,158 @@
+"""Many small designs of one shape, trained as one: their weights are stacked, every product is one batched product.
+
+The members may differ in their initial weights (seeds), in the coefficients of their losses and in their learning
+rates; they see the same batches. Each is trained as it would be alone, up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from sasa_theory.bounds.validate import real
+from sasa_theory.designs.contract import Design, Loss
+
+
+class Ensemble(Design):
+    """Stacked designs: every parameter and buffer has one more leading dimension, one entry a member.
+
+    >>> members = [designs.get("topk", width=64, atoms=256, k=6, seed=seed) for seed in range(8)]
+    >>> trained = train(Ensemble(members), world, Budget(tokens=3_000_000, batch_size=1024))
+    >>> first, *others = trained.design.split()
+
+    Parameters
+    ----------
+    members : sequence of Design
+        Of one class, one shape, one device; what is no tensor (k, schedules) must be the same in all. They are copied.
+    rates : sequence of float, optional
+        Learning rate of each member as a multiple of the recipe's.
+
+    Raises
+    ------
+    ValueError
+        If there is no member, the members do not match, or ``rates`` has another length.
+    """
+
+    leading = 1
+
+    def __init__(self, members: Sequence[Design], rates: Sequence[float] | None = None) -> None:
+        if not members:
+            raise ValueError("an ensemble needs at least one member, got none")
+        first = members[0]
+        for i, member in enumerate(members[1:], 1):
+            _check_alike(first, member, i)
+        super().__init__(first.width, first.columns)
+        self.size = len(members)
+        parameters, buffers = stack_module_state(list(members))
+        self.stacked = deepcopy(first)
+        for name, tensor in parameters.items():
+            _owner(self.stacked, name)._parameters[_last(name)] = nn.Parameter(tensor.detach().clone())
+        for name, tensor in buffers.items():
+            _owner(self.stacked, name)._buffers[_last(name)] = tensor.clone()
+        self._members = [deepcopy(member) for member in members]
+        self._rates, self._before = self._checked(rates), {}
+
+    _before: dict[str, Tensor]
+
+    def units(self) -> Tensor:
+        """The unit of each column, as in every member."""
+        return self._members[0].units()
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes by every member, shape (members, n, columns)."""
+        return self._each(lambda design: design.encode(x))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Reconstructions of every member's codes, shape (members, n, columns) to (members, n, width)."""
+        return self._each(lambda design, own: design.decode(own), codes)
+
+    def loss(self, x: Tensor) -> Loss:
+        """Losses of all members on the same batch; every field has one more leading dimension."""
+        return self._each(lambda design: design.loss(x))
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """The members' own."""
+        self.stacked.begin_step(step, steps)
+
+    def project_gradients(self) -> None:
+        """The members' own. Where learning rates differ, remember the weights: the step is scaled afterwards."""
+        self.stacked.project_gradients()
+        if self._rates is not None:
+            self._before = {name: p.detach().clone() for name, p in self.stacked.named_parameters()}
+
+    def end_step(self, loss: Loss, rows: int) -> None:
+        """Scale each member's step by its rate (every step of Adam is linear in it), then the members' own hook."""
+        if self._rates is not None:
+            for name, parameter in self.stacked.named_parameters():
+                before = self._before[name]
+                rates = self._rates.to(parameter).reshape(-1, *[1] * (parameter.ndim - 1))
+                parameter.detach().copy_(before + rates * (parameter.detach() - before))
+        self.stacked.end_step(loss, rows)
+
+    def extra_state(self) -> dict[str, Any]:
+        """The members' own."""
+        return self.stacked.extra_state()
+
+    @torch.no_grad()
+    def split(self) -> list[Design]:
+        """The members as designs of their own, with copies of their present weights."""
+        designs = [deepcopy(member) for member in self._members]
+        state = self.stacked.state_dict()
+        for i, design in enumerate(designs):
+            design.load_state_dict({name: tensor[i] for name, tensor in state.items()})
+            design.train(self.training)
+        return designs
+
+    def _each(self, call: Callable[..., Any], *inputs: Tensor) -> Any:
+        """``call(member, own inputs)`` for all members at once; inputs have a leading dimension of members."""
+        body = _Call(self.stacked, call)
+        parameters = {f"design.{name}": p for name, p in self.stacked.named_parameters()}
+        buffers = {f"design.{name}": b for name, b in self.stacked.named_buffers()}
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *own: Tensor) -> Any:
+            return functional_call(body, (parameters, buffers), own)
+
+        return torch.vmap(one)(parameters, buffers, *inputs)
+
+    def _checked(self, rates: Sequence[float] | None) -> Tensor | None:
+        if rates is None:
+            return None
+        values = real("rates", list(rates), 0.0)
+        if values.shape != (self.size,):
+            raise ValueError(f"rates must have one entry for each of {self.size} members, got {len(values)}")
+        return torch.from_numpy(values)
+
+
+class _Call(nn.Module):
+    """``call(design, ...)`` as the forward of a module, which is what :func:`torch.func.functional_call` evaluates."""
+
+    def __init__(self, design: Design, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self.design, self._call = design, call
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self._call(self.design, *inputs)
+
+
+def _check_alike(first: Design, other: Design, i: int) -> None:
+    if type(other) is not type(first):
+        raise ValueError(f"members must be of one class, got {type(first).__name__} and, as member {i}, {type(other)}")
+    for name, tensor in first.state_dict().items():
+        shape = other.state_dict()[name].shape
+        if shape != tensor.shape:
+            raise ValueError(
+                f"members must match: {name} of member {i} has shape {tuple(shape)}, not {tuple(tensor.shape)}"
+            )
+
+
+def _owner(module: nn.Module, name: str) -> nn.Module:
+    return module.get_submodule(name.rpartition(".")[0])
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
