@@ -58,6 +58,11 @@ class SoftSasaConfig(SoftConfig, SasaConfig):
 
     kind = "soft_sasa"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.balance:
+            raise ValueError(f"balance must be 0 where gates choose the groups, got {self.balance:g}")
+
     def build(self, generator: torch.Generator) -> SoftSasa:
         """A freshly initialised design."""
         return SoftSasa(self, generator)

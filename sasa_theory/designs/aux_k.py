@@ -80,7 +80,8 @@ class AuxK(LinearDesign):
 
     def begin_step(self, step: int, steps: int) -> None:
         """Look once whether any unit is dead."""
-        self._revive = self.config.aux_coefficient > 0 and bool((self.idle >= self.config.dead_after).any())
+        wanted = (self.aux_coefficient > 0).unsqueeze(-1)
+        self._revive = bool((wanted & (self.idle >= self.config.dead_after)).any())
 
     def auxiliary(self, x: Tensor, x_hat: Tensor, row_weight: Tensor | None) -> dict[str, Tensor]:
         """The penalty ``auxiliary``, shape (), if any unit is dead; ``row_weight`` as in :meth:`loss`."""

@@ -101,7 +101,8 @@ class JumpReLU(Penalised):
     def begin_step(self, step: int, steps: int) -> None:
         """Warm the coefficient up; look once whether any latent is dead."""
         super().begin_step(step, steps)
-        self._revive = self.config.dead_coefficient > 0 and bool((self.idle >= self.config.dead_after).any())
+        wanted = (self.dead_coefficient > 0).unsqueeze(-1)
+        self._revive = bool((wanted & (self.idle >= self.config.dead_after)).any())
 
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """``||x - x_hat||^2 + lambda S``, and the pull on dead latents; means over the batch."""
@@ -129,13 +130,13 @@ class JumpReLU(Penalised):
 
 def jump(u: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
     """``u 1[u > theta]`` for u of shape (n, m), theta (m,), with the derivatives of :class:`Jump`."""
-    result: Tensor = Jump.apply(u, threshold, bandwidth)  # type: ignore[no-untyped-call]
+    result: Tensor = Jump.apply(u, threshold, bandwidth)
     return result
 
 
 def step(u: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
     """``1[u > theta]`` for u of shape (n, m), theta (m,), with the derivatives of :class:`Step`."""
-    result: Tensor = Step.apply(u, threshold, bandwidth)  # type: ignore[no-untyped-call]
+    result: Tensor = Step.apply(u, threshold, bandwidth)
     return result
 
 

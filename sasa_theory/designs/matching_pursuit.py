@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from .config import AtomConfig, DesignConfig, GroupConfig, set_real, set_whole
 from .contract import Design, Loss, plain_loss
+from .linear import normalise_rows
+from .orthonormal_blocks import remove_within, retract
 from .presets import Preset
 from .revival import normalised_error
 from .tied import random_bases
@@ -217,15 +219,16 @@ class MatchingPursuit(Design):
         return plain_loss(x, x_hat, penalties, **self.firings(self._codes(found)))
 
     def project_gradients(self) -> None:
-        """Keep the part of the dictionary's gradient that leaves the rows of each block orthonormal."""
+        """Remove the gradient's part inside the blocks' own spans: the loss depends on the spans alone."""
         if self.decoder.grad is not None:
-            blocks, gradient = (w.unflatten(-2, (-1, self.rank)) for w in (self.decoder.detach(), self.decoder.grad))
-            product = gradient @ blocks.mT
-            gradient -= 0.5 * (product + product.mT) @ blocks
+            remove_within(self.decoder.grad, self.decoder.detach(), self.rank)
 
     def end_step(self, loss: Loss, rows: int) -> None:
         """Restore orthonormal rows; count for each unit the tokens since it was last taken."""
-        orthonormalise(self.decoder.detach().unflatten(-2, (-1, self.rank)))
+        if self.rank == 1:
+            normalise_rows(self.decoder.detach())
+        else:
+            retract(self.decoder.detach(), self.rank)
         self.idle.add_(rows).masked_fill_(loss.fired > 0, 0)
 
     @torch.no_grad()
@@ -236,17 +239,6 @@ class MatchingPursuit(Design):
     def _codes(self, found: Pursuit) -> Tensor:
         codes = found.values.new_zeros(len(found.units), self.n_units, self.rank)
         return codes.scatter_add(1, found.units.unsqueeze(-1).expand_as(found.values), found.values).flatten(1)
-
-
-def orthonormalise(blocks: Tensor) -> None:
-    """Replace each block by the nearest with orthonormal rows, ``(B B')^{-1/2} B``, in place. Shape (..., rank, width).
-
-    Blocks that have lost rank, and only these, come out with rows that are not orthonormal but finite.
-    """
-    values, vectors = torch.linalg.eigh(blocks @ blocks.mT)
-    floor = torch.finfo(values.dtype).eps * values[..., -1:].clamp_min(torch.finfo(values.dtype).tiny)
-    scaled = vectors * values.clamp_min(floor).rsqrt().unsqueeze(-2)
-    blocks.copy_(scaled @ (vectors.mT @ blocks))
 
 
 PRESETS = {

@@ -106,7 +106,9 @@ class _MapNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(encoder: Tensor, decoder: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
-        values, along_decoder, along_encoder = _robust(lambda *grams: _of_grams(*grams, ridge), encoder, decoder)
+        values, along_decoder, along_encoder = _robust(
+            lambda left, right: _of_grams(left, right, ridge), encoder, decoder
+        )
         return values, along_decoder, along_encoder
 
     @staticmethod
@@ -202,7 +204,7 @@ def _robust(formula: Callable[..., tuple[Tensor, ...]], *blocks: Tensor) -> list
             safe = [torch.where(finite[..., None, None], gram, eye) for gram in grams]  # eigh refuses infinities
             try:
                 value, *slopes = formula(*safe)
-            except torch.linalg.LinAlgError:
+            except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
                 value = torch.full_like(finite, torch.nan, dtype=torch.float64)
                 slopes = [torch.zeros_like(gram) for gram in grams]
             computed = finite & value.isfinite()

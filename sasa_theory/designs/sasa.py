@@ -162,9 +162,12 @@ _RELEASE = {
 PRESETS = {
     "sasa/paper": Preset(
         SasaConfig,
-        "the paper's SASA: map penalty, whole-group revival, no encoder bias, free rows. lambda, which the paper does "
-        "not publish, gives up directions below a tenth of a column's mean energy",
+        "the paper's SASA: map penalty, whole-group revival, no encoder bias, free rows. Ours are lambda, which the "
+        "paper does not publish (directions below a tenth of a column's mean energy are given up), as many groups to "
+        "explain a residual as fire (the paper: 512 of 2048), and the balance at the start, without which features "
+        "end up sharing groups (balance=0 is the paper)",
         "arXiv 2606.06333",
+        {"balance": 0.6},
     ),
     "sasa/release": Preset(
         SasaConfig,
@@ -182,8 +185,8 @@ PRESETS = {
     ),
     "sasa/no_nuclear": Preset(
         SasaConfig,
-        "the paper's SASA without its penalty on ranks: every group keeps full rank",
+        "sasa/paper without the penalty on ranks",
         "arXiv 2606.06333, ablation",
-        {"penalty": "none"},
+        {"penalty": "none", "balance": 0.6},
     ),
 }

@@ -39,7 +39,7 @@ class TopGroupsConfig(GroupConfig):
         Dead groups, or dead columns, that may explain a token's residual. If None, as many as fire: ``active`` groups,
         or ``active * rank`` columns. Many more explain it together, each a little, and find no feature of their own.
     dead_after : int
-        Tokens without firing after which a group counts as dead.
+        Tokens without firing after which a group counts as dead; counted in whole batches.
     balance : float
         Share of the steps over which seldom groups are helped to compete: norms are multiplied by ``(mean usage /
         usage)^c``, with c falling linearly from 1 to 0. Features in orthogonal subspaces whose dimensions add up to at
@@ -51,7 +51,7 @@ class TopGroupsConfig(GroupConfig):
     auxiliary: Literal["groups", "latents", "none"] = "groups"
     aux_coefficient: float = 1.0
     aux_count: int | None = None
-    dead_after: int = 1_000_000
+    dead_after: int = 1_000
     balance: float = 0.0
 
     def __post_init__(self) -> None:

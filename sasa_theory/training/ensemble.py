@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from math import isclose
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from torch.func import functional_call, stack_module_state
 
 from sasa_theory.bounds.validate import real
 from sasa_theory.designs.contract import Design, Loss
+from sasa_theory.designs.linear import LinearDesign
+
+from .normalising import Rescalable
 
 
 class Ensemble(Design):
@@ -31,6 +35,11 @@ class Ensemble(Design):
         Of one class, one shape, one device; what is no tensor (k, schedules) must be the same in all. They are copied.
     rates : sequence of float, optional
         Learning rate of each member as a multiple of the recipe's.
+
+    Attributes
+    ----------
+    members : list of Design
+        Copies of the members as they came; :meth:`split` gives them as they are now.
 
     Raises
     ------
@@ -48,20 +57,23 @@ class Ensemble(Design):
             _check_alike(first, member, i)
         super().__init__(first.width, first.columns)
         self.size = len(members)
-        parameters, buffers = stack_module_state(list(members))
+        self.members = [deepcopy(member) for member in members]
         self.stacked = deepcopy(first)
-        for name, tensor in parameters.items():
-            _owner(self.stacked, name)._parameters[_last(name)] = nn.Parameter(tensor.detach().clone())
+        parameters, buffers = stack_module_state(self.members)
+        stacked = {name: nn.Parameter(tensor.detach().clone()) for name, tensor in parameters.items()}
+        names = {id(parameter): name for name, parameter in self.stacked.named_parameters()}
+        for name, parameter in list(self.stacked.named_parameters(remove_duplicate=False)):
+            _owner(self.stacked, name)._parameters[_last(name)] = stacked[names[id(parameter)]]  # tied ones stay tied
         for name, tensor in buffers.items():
             _owner(self.stacked, name)._buffers[_last(name)] = tensor.clone()
-        self._members = [deepcopy(member) for member in members]
-        self._rates, self._before = self._checked(rates), {}
+        self.rates, self._before = self._checked(rates), {}
 
+    members: list[Design]
     _before: dict[str, Tensor]
 
     def units(self) -> Tensor:
         """The unit of each column, as in every member."""
-        return self._members[0].units()
+        return self.members[0].units()
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes by every member, shape (members, n, columns)."""
@@ -82,17 +94,29 @@ class Ensemble(Design):
     def project_gradients(self) -> None:
         """The members' own. Where learning rates differ, remember the weights: the step is scaled afterwards."""
         self.stacked.project_gradients()
-        if self._rates is not None:
+        if self.rates is not None:
             self._before = {name: p.detach().clone() for name, p in self.stacked.named_parameters()}
 
     def end_step(self, loss: Loss, rows: int) -> None:
         """Scale each member's step by its rate (every step of Adam is linear in it), then the members' own hook."""
-        if self._rates is not None:
+        if self.rates is not None:
             for name, parameter in self.stacked.named_parameters():
                 before = self._before[name]
-                rates = self._rates.to(parameter).reshape(-1, *[1] * (parameter.ndim - 1))
+                rates = parameter.new_tensor(self.rates).reshape(-1, *[1] * (parameter.ndim - 1))
                 parameter.detach().copy_(before + rates * (parameter.detach() - before))
         self.stacked.end_step(loss, rows)
+
+    def absorb_scale(self, scale: float) -> None:
+        """The members' own.
+
+        Raises
+        ------
+        ValueError
+            If they have none.
+        """
+        if not isinstance(self.stacked, Rescalable):
+            raise ValueError(f"{type(self.stacked).__name__} has no absorb_scale; set normalise='none'")
+        self.stacked.absorb_scale(scale)
 
     def extra_state(self) -> dict[str, Any]:
         """The members' own."""
@@ -101,7 +125,7 @@ class Ensemble(Design):
     @torch.no_grad()
     def split(self) -> list[Design]:
         """The members as designs of their own, with copies of their present weights."""
-        designs = [deepcopy(member) for member in self._members]
+        designs = [deepcopy(member) for member in self.members]
         state = self.stacked.state_dict()
         for i, design in enumerate(designs):
             design.load_state_dict({name: tensor[i] for name, tensor in state.items()})
@@ -111,7 +135,7 @@ class Ensemble(Design):
     def _each(self, call: Callable[..., Any], *inputs: Tensor) -> Any:
         """``call(member, own inputs)`` for all members at once; inputs have a leading dimension of members."""
         body = _Call(self.stacked, call)
-        parameters = {f"design.{name}": p for name, p in self.stacked.named_parameters()}
+        parameters: dict[str, Tensor] = {f"design.{name}": p for name, p in self.stacked.named_parameters()}
         buffers = {f"design.{name}": b for name, b in self.stacked.named_buffers()}
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *own: Tensor) -> Any:
@@ -119,13 +143,13 @@ class Ensemble(Design):
 
         return torch.vmap(one)(parameters, buffers, *inputs)
 
-    def _checked(self, rates: Sequence[float] | None) -> Tensor | None:
+    def _checked(self, rates: Sequence[float] | None) -> list[float] | None:
         if rates is None:
             return None
         values = real("rates", list(rates), 0.0)
         if values.shape != (self.size,):
             raise ValueError(f"rates must have one entry for each of {self.size} members, got {len(values)}")
-        return torch.from_numpy(values)
+        return values.tolist()
 
 
 class _Call(nn.Module):
@@ -141,13 +165,29 @@ class _Call(nn.Module):
 
 def _check_alike(first: Design, other: Design, i: int) -> None:
     if type(other) is not type(first):
-        raise ValueError(f"members must be of one class, got {type(first).__name__} and, as member {i}, {type(other)}")
+        got = f"{type(first).__name__} and, as member {i}, {type(other).__name__}"
+        raise ValueError(f"members must be of one class, got {got}")
+    theirs = other.state_dict()
     for name, tensor in first.state_dict().items():
-        shape = other.state_dict()[name].shape
-        if shape != tensor.shape:
-            raise ValueError(
-                f"members must match: {name} of member {i} has shape {tuple(shape)}, not {tuple(tensor.shape)}"
-            )
+        if theirs[name].shape != tensor.shape:
+            shapes = f"shape {tuple(theirs[name].shape)}, that of member 0 {tuple(tensor.shape)}"
+            raise ValueError(f"members must match: {name} of member {i} has {shapes}")
+    ours, own = _settings(first), _settings(other)
+    for name in ours:
+        if ours[name] != own[name] and not _held_by_a_buffer(first, other, ours[name], own[name]):
+            raise ValueError(f"members must match: {name} = {own[name]!r} of member {i}, {ours[name]!r} of member 0")
+
+
+def _settings(design: Design) -> dict[str, Any]:
+    return design.config.to_dict() if isinstance(design, LinearDesign) else {}
+
+
+def _held_by_a_buffer(first: Design, other: Design, ours: object, own: object) -> bool:
+    """Whether a setting is a coefficient, which each member has as a tensor of its own."""
+    if not (isinstance(ours, float) and isinstance(own, float)):
+        return False
+    pairs = zip(first.buffers(), other.buffers(), strict=True)
+    return any(a.ndim == 0 and isclose(a, ours, rel_tol=1e-6) and isclose(b, own, rel_tol=1e-6) for a, b in pairs)
 
 
 def _owner(module: nn.Module, name: str) -> nn.Module:

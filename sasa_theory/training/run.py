@@ -17,11 +17,12 @@ from .budget import Budget
 from .divergence import check_finite
 from .meter import Meter
 from .optimisers import build_optimiser
+from .processes import Processes
 from .recipe import Recipe
 from .resampling import resample
 from .schedule import Schedule
 from .source import Stream
-from .step import Objective, Step
+from .step import Step
 
 
 class Run:
@@ -41,8 +42,6 @@ class Run:
         Every generator that training draws from, so that checkpoints hold their states; ``resampling`` must be one.
     scale : float
         Factor of the activations.
-    objective : callable or None
-        Loss of a batch; ``design.loss`` if None.
 
     Attributes
     ----------
@@ -68,7 +67,6 @@ class Run:
         generators: Mapping[str, torch.Generator],
         *,
         scale: float = 1.0,
-        objective: Objective | None = None,
     ) -> None:
         parameters = {name: p for name, p in design.named_parameters() if p.requires_grad}
         first = next(iter(parameters.values()))
@@ -77,7 +75,8 @@ class Run:
         self.device, self.dtype = first.device, first.dtype
         self.optimiser = build_optimiser(parameters, recipe, leading=design.leading)
         self.schedule = Schedule.of(recipe, budget.steps, design.columns)
-        self.step = Step(design, objective or design.loss, self.optimiser, self.schedule, recipe)
+        self.processes = Processes()
+        self.step = Step(design, self.processes.objective(design), self.optimiser, self.schedule, recipe)
         self.average = Average(design, recipe.ema) if recipe.ema else None
         self.meter = Meter()
         self.steps_taken, self.seconds = 0, 0.0
@@ -138,7 +137,11 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Every plain value that the next steps depend on."""
-        return {"stream": self.stream.state_dict(), "scale": self.scale, "seconds": self.seconds}
+        return {
+            "streams": self.processes.gather(self.stream.state_dict()),
+            "scale": self.scale,
+            "seconds": self.seconds,
+        }
 
     def restore(self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`tensors` and :meth:`state` gave after ``step`` steps.
@@ -152,7 +155,7 @@ class Run:
         for name, tensor in tensors.items():
             part, _, rest = name.partition("/")
             parts.setdefault(part, {})[rest] = tensor
-        self.stream.load_state_dict(state["stream"])
+        self.stream.load_state_dict(state["streams"][self.processes.rank])
         self.design.load_state_dict(parts["design"])
         self._load_moments(parts["optimiser"])
         self.meter.load({name: tensor.to(self.device) for name, tensor in parts["meter"].items()})

@@ -21,14 +21,18 @@ from . import centring, checkpoints
 from .allocator import keep_large_blocks
 from .budget import Budget
 from .divergence import check_explosion, check_weights
+from .ensemble import Ensemble
 from .interruption import deferred
 from .log import Entry, Log, number
 from .normalising import Rescalable, unit_mean_square_scale
+from .processes import Processes
 from .progress import Bar
 from .recipe import Recipe
 from .recipes import recipe as named_recipe
 from .run import Run
 from .source import Source
+
+_SAVE, _STOP = 1, 2
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,10 @@ def train(
     identity = _identity(design, budget, recipe, seed)
     checkpoint = _found(saving.folder, identity, resume=resume)
     run = _started(design, source, budget, recipe, seed, checkpoint)
-    log = Log(saving.folder, run.steps_taken, None if tensorboard is None else Path(tensorboard))
+    first = run.processes.rank == 0
+    log = Log(saving.folder if first else None, run.steps_taken, Path(tensorboard) if tensorboard and first else None)
     try:
-        with keep_large_blocks(), Bar(budget.steps, run.steps_taken, shown=progress) as bar:
+        with keep_large_blocks(), Bar(budget.steps, run.steps_taken, shown=progress and first) as bar:
             loop(run, log, bar, log_every, saving, identity)
     finally:
         log.close()
@@ -169,7 +174,10 @@ def loop(run: Run, log: Log, bar: Bar, log_every: int, saving: Saving, identity:
             run.seconds = monotonic() - begun
             run.check()
             check_weights(run.design.parameters(), run.steps_taken, run.rate, run.recipe)
-            checkpoints.write(saving.folder, run.steps_taken, run.tensors(), {"run": identity, **run.state()})
+            state = {"run": identity, **run.state()}
+            if run.processes.rank == 0:
+                checkpoints.write(saving.folder, run.steps_taken, run.tensors(), state)
+            run.processes.wait()
 
     with deferred(active=saving.folder is not None) as interrupt:
         while run.steps_taken < steps:
@@ -181,10 +189,14 @@ def loop(run: Run, log: Log, bar: Bar, log_every: int, saving: Saving, identity:
                 log.add(entry)
                 bar.show(entry)
             due = saving.every_steps and done % saving.every_steps == 0
-            if due or now - saved_at > saving.every_seconds or done == steps or interrupt.requested:
+            due = due or now - saved_at > saving.every_seconds or done == steps
+            wish = _STOP if interrupt.requested else _SAVE if due else 0
+            if saving.folder is not None:
+                wish = run.processes.agree(wish)
+            if wish:
                 save()
                 saved_at = monotonic()
-            if interrupt.requested:
+            if wish == _STOP:
                 raise KeyboardInterrupt
 
 
@@ -225,6 +237,8 @@ def _prepared(design: Design, recipe: Recipe) -> Design:
     ValueError
         If it does not allow the recipe's normalisation.
     """
+    if recipe.resample_every and Processes().size > 1:
+        raise ValueError(f"resample_every must be 0 in a run of several processes, got {recipe.resample_every}")
     anything: object = design
     if recipe.normalise == "unit_mean_square" and not isinstance(anything, Rescalable):
         raise ValueError(
@@ -243,10 +257,16 @@ def _prepared(design: Design, recipe: Recipe) -> Design:
 
 def _identity(design: Design, budget: Budget, recipe: Recipe, seed: int) -> dict[str, Any]:
     """What must agree for a run to be continued, as plain values; the stream's state says the rest."""
+    run = {"budget": asdict(budget), "recipe": recipe.to_dict(), "seed": seed, "processes": Processes().size}
+    return {"design": _settings(design), **run}
+
+
+def _settings(design: Design) -> dict[str, Any]:
+    if isinstance(design, Ensemble):
+        return {"rates": design.rates} | {f"member {i}": _settings(member) for i, member in enumerate(design.members)}
     config = getattr(design, "config", None)
     settings = config.to_dict() if isinstance(config, DesignConfig) else {}
-    own = {"class": type(design).__name__, "width": design.width, "columns": design.columns}
-    return {"design": own | settings, "budget": asdict(budget), "recipe": recipe.to_dict(), "seed": seed}
+    return {"class": type(design).__name__, "width": design.width, "columns": design.columns} | settings
 
 
 def _found(folder: Path | None, identity: Mapping[str, Any], *, resume: bool) -> checkpoints.Checkpoint | None:
@@ -292,7 +312,9 @@ def _started(
 ) -> Run:
     """The run at its first step, or where the checkpoint stands."""
     generators = {name: torch.Generator().manual_seed(seed + k) for k, name in enumerate(("stream", "resampling"))}
-    stream = source.batches(budget.batch_size, generators["stream"])
+    processes = Processes()
+    share, shard = processes.share(budget.batch_size), (processes.rank, processes.size)
+    stream = source.batches(share, generators["stream"], shard)
     scale = 1.0
     if found is None and recipe.normalise == "unit_mean_square":
         scale = unit_mean_square_scale(source, torch.Generator().manual_seed(seed), budget.batch_size)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from sasa_theory.designs import Design, get
-from sasa_theory.designs.matching_pursuit import orthonormalise
+from sasa_theory.designs.orthonormal_blocks import retract
 from sasa_theory.testing.strategies import SEEDS
 
 WIDTH, ROWS = 7, 12
@@ -41,7 +41,7 @@ def trained(name: str, seed: int, step: int = 5) -> Design:
         for parameter in design.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         if name.startswith("matching"):
-            orthonormalise(design.decoder.unflatten(0, (-1, design.rank)))
+            retract(design.decoder, design.rank)
         elif design.constraint == "unit":
             nn.functional.normalize(design.decoder, out=design.decoder)
     design.idle[::5] = 1000

@@ -130,6 +130,7 @@ def test_nuclear_norms_and_revival_are_those_of_sasa(name):
         ("sasa/afa", {"active": 7}, "nearest possible is 6"),
         ("sasa/afa", {"active": 2, "afa_coefficient": -0.1}, "afa_coefficient"),
         ("sasa/soft", {"active": 2, "alpha_start": 0}, "alpha_start"),
+        ("sasa/soft", {"active": 2, "balance": 0.5}, "balance must be 0"),
         ("sasa/soft", {"active": 2, "anneal": 0.1}, "field of SoftSasaConfig"),
     ],
 )

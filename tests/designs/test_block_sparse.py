@@ -219,6 +219,10 @@ def test_tied_blocks_are_orthonormal_when_it_is_time_and_at_the_end() -> None:
         assert bool(away < 1e-12) == (at in (3, 7, 10))
         assert design.encoder is design.decoder
     assert design.log_gain.item() != 0
+    for _ in range(2):
+        before = design.decoder.detach().neg_().clone()
+        design.end_step(design.loss(x), 64)
+        torch.testing.assert_close(design.decoder.detach(), before)  # what is orthonormal stays as it is, sign included
 
 
 def test_gradients_stay_on_the_grassmann_manifold() -> None:

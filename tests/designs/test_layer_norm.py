@@ -12,7 +12,7 @@ from sasa_theory.designs.batch_topk import BatchTopKConfig
 from sasa_theory.designs.block_lasso import BlockLassoConfig
 from sasa_theory.designs.block_sparse import BlockSparseConfig, GrassmannianConfig
 from sasa_theory.designs.config import DesignConfig
-from sasa_theory.designs.d_gating import GatedGroupsConfig, GatedSpectraConfig
+from sasa_theory.designs.d_gating import GatedSpectraConfig
 from sasa_theory.designs.layer_norm import LayerNormed, LayerNormedConfig
 from sasa_theory.designs.linear import LinearDesign
 from sasa_theory.designs.random_dictionary import RandomAtomsConfig
@@ -21,13 +21,11 @@ from sasa_theory.designs.topk import TopKConfig
 
 INNER: list[DesignConfig] = [
     TopKConfig(width=8, atoms=20, k=3),
-    TopKConfig(width=8, atoms=20, k=3, signed=True),
     BatchTopKConfig(width=8, atoms=20, k=3),
     SasaConfig(width=8, groups=6, rank=3, active=2),
     BlockSparseConfig(width=8, groups=6, rank=3, active=2),
     GrassmannianConfig(width=8, groups=6, rank=3, active=2),
     BlockLassoConfig(width=8, groups=6, rank=3, active=2),
-    GatedGroupsConfig(width=8, groups=6, rank=3, active=2, depth=3),
     GatedSpectraConfig(width=8, groups=6, rank=3, active=2, depth=3),
 ]
 inner_configs = pytest.mark.parametrize("inner", INNER, ids=lambda config: f"{config.kind}{config.columns}")

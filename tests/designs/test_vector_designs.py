@@ -164,6 +164,16 @@ def test_unit_rows_survive_a_step(name, seed):
     assert torch.equal(design.idle, torch.where(loss.fired > 0, 0, silent))
 
 
+@pytest.mark.parametrize("name", [name for name in PRESETS if "k" not in PRESETS[name]])
+def test_penalties_warm_up(name):
+    design, x = get(name, width=WIDTH, atoms=ATOMS, **{**PRESETS[name], "warmup": 0.5}), batch(0).float()
+    full = design.loss(x).terms["sparsity"]
+    design.begin_step(0, 100)
+    assert design.loss(x).terms["sparsity"] == 0
+    design.begin_step(49, 100)
+    assert design.loss(x).terms["sparsity"] == full > 0
+
+
 class Objective(nn.Module):
     def __init__(self, design):
         super().__init__()

@@ -22,8 +22,8 @@ from sasa_theory.designs import Design
 from sasa_theory.training import Budget, Memory, Recipe, Trained, checkpoints, train
 from sasa_theory.training.source import Stream
 
-BUDGET = Budget(tokens=60 * 16, batch_size=16)
-RECIPE = Recipe(lr=1e-2, normalise="unit_mean_square", ema=0.9, clip=1.0, resample_every=10)
+BUDGET = Budget(tokens=40 * 8, batch_size=8)
+RECIPE = Recipe(lr=1e-2, normalise="unit_mean_square", ema=0.9, clip=1.0, resample_every=6)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -33,7 +33,7 @@ def source(seed: int = 0) -> Memory:
 
 
 def design() -> Design:
-    return designs.get("topk", width=6, atoms=150, k=2, dead_after=200)
+    return designs.get("topk", width=6, atoms=90, k=2, dead_after=200)
 
 
 def run(folder: Path | None, over: Any = None, **settings: Any) -> Trained:
@@ -105,7 +105,7 @@ def test_killed_between_steps_and_resumed_to_the_same_bits(
     tmp_path: Path, uninterrupted: Trained, saving: dict[str, Any]
 ) -> None:
     """Calibration takes batches too: the first of them would be the death of every attempt."""
-    for moment in random.Random(0).sample(range(1, 25), 3):
+    for moment in random.Random(0).sample(range(1, 16), 2):
         rigged = _AfterCalibration(source(), moment, die)
         status = in_child(lambda rigged=rigged: run(tmp_path, rigged, resume=True, **saving))
         assert status == -signal.SIGKILL
@@ -126,28 +126,47 @@ class _AfterCalibration(Rigged):
 def test_killed_at_any_time_and_resumed_to_the_same_bits(tmp_path: Path, uninterrupted: Trained) -> None:
     """Whatever it was just doing: stepping, writing, renaming or removing."""
     delays = random.Random(1)
-    for _ in range(8):
-        in_child(lambda: run(tmp_path, resume=True, checkpoint_steps=1), kill_after=delays.uniform(0.01, 0.12))
+    for _ in range(6):
+        in_child(lambda: run(tmp_path, resume=True, checkpoint_steps=1), kill_after=delays.uniform(0.01, 0.1))
     assert same(run(tmp_path, resume=True, checkpoint_steps=1), uninterrupted)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000059", "step-000060"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000039", "step-000040"]
 
 
+@pytest.mark.parametrize(("moment", "last"), [("writing", 18), ("renaming", 18), ("removing", 27)])
 def test_killed_while_a_checkpoint_is_being_written(
-    tmp_path: Path, uninterrupted: Trained, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, uninterrupted: Trained, monkeypatch: pytest.MonkeyPatch, moment: str, last: int
 ) -> None:
+    """At step 27: half the tensors written; all written, under the temporary name; in place, the oldest still there."""
+
     def half(tensors: dict[str, Tensor], path: Path) -> None:
         save_file(tensors, path)
         if "000027" in str(path):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
             die()
 
-    monkeypatch.setattr(checkpoints, "save_file", half)
-    assert in_child(lambda: run(tmp_path, checkpoint_steps=9)) == -signal.SIGKILL
-    monkeypatch.undo()
+    def rename(path: Path, target: Path) -> Path:
+        if target.name == "step-000027":
+            die()
+        return real_rename(path, target)
+
+    def remove(path: Path, ignore_errors: bool = False) -> None:
+        if path.name == "step-000009":
+            die()
+
+    real_rename = Path.rename
+    with monkeypatch.context() as patch:
+        if moment == "writing":
+            patch.setattr(checkpoints, "save_file", half)
+        elif moment == "renaming":
+            patch.setattr(Path, "rename", rename)
+        else:
+            patch.setattr(checkpoints.shutil, "rmtree", remove)
+        assert in_child(lambda: run(tmp_path, checkpoint_steps=9)) == -signal.SIGKILL
     found = checkpoints.latest(tmp_path)
     assert found is not None
-    assert found.step == 18
-    assert same(run(tmp_path, resume=True), uninterrupted)
+    assert found.step == last
+    assert same(run(tmp_path, resume=True, checkpoint_steps=9), uninterrupted)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000036", "step-000040"]
 
 
 @pytest.fixture
@@ -205,23 +224,23 @@ def test_a_finished_run_resumes_to_its_result(tmp_path: Path, uninterrupted: Tra
     again = run(tmp_path, resume=True)
     assert same(first, uninterrupted)
     assert same(again, uninterrupted)
-    assert sorted(p.name for p in tmp_path.iterdir()) == before == ["log.jsonl", "step-000060"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == before == ["log.jsonl", "step-000040"]
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
     run(tmp_path, checkpoint_steps=9)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000054", "step-000060"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000036", "step-000040"]
     assert not list(tmp_path.rglob("*.pt"))
-    assert sorted(p.name for p in (tmp_path / "step-000060").iterdir()) == ["state.json", "tensors.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "step-000040").iterdir()) == ["state.json", "tensors.safetensors"]
 
 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"design": designs.get("topk", width=6, atoms=150, k=3, dead_after=200)}, "design.k was 2, got 3"),
-        ({"design": designs.get("topk", width=6, atoms=151, k=2, dead_after=200)}, "design.columns was 150, got 151"),
+        ({"design": designs.get("topk", width=6, atoms=90, k=3, dead_after=200)}, "design.k was 2, got 3"),
+        ({"design": designs.get("topk", width=6, atoms=91, k=2, dead_after=200)}, "design.columns was 90, got 91"),
         ({"recipe": Recipe(lr=1e-3)}, "recipe.lr was 0.01, got 0.001"),
-        ({"budget": Budget(tokens=961, batch_size=16)}, "budget.tokens was 960, got 961"),
+        ({"budget": Budget(tokens=321, batch_size=8)}, "budget.tokens was 320, got 321"),
         ({"seed": 1}, "seed was 0, got 1"),
         ({"source": source(1)}, "of another source: data of the state"),
     ],
@@ -244,9 +263,9 @@ def test_a_used_folder_needs_resume_and_resume_needs_a_folder(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
 def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, name: str, uninterrupted: Trained) -> None:
     run(tmp_path, checkpoint_steps=9)
-    broken = tmp_path / "step-000060"
+    broken = tmp_path / "step-000040"
     (broken / name).write_bytes((broken / name).read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"step-000060 is damaged .*; remove .*step-000060 to continue"):
+    with pytest.raises(ValueError, match=r"step-000040 is damaged .*; remove .*step-000040 to continue"):
         run(tmp_path, resume=True)
     for path in broken.iterdir():
         path.unlink()
@@ -256,7 +275,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, name: str
 
 def test_checkpoints_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     run(tmp_path)
-    path = tmp_path / "step-000060" / "state.json"
+    path = tmp_path / "step-000040" / "state.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
     with pytest.raises(ValueError, match="version is 2, this program reads 1; update"):
         run(tmp_path, resume=True)

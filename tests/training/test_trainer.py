@@ -99,17 +99,27 @@ def test_hooks_run_in_order_around_the_optimiser() -> None:
     assert not torch.equal(design.up, up)
 
 
+def test_each_step_has_the_learning_rate_of_its_schedule() -> None:
+    """Adam's first step moves every weight by the learning rate itself, whatever the gradient."""
+    design = Hooked()
+    design.project_gradients = lambda: None  # type: ignore[method-assign]
+    train(design, Memory(data()), Budget(tokens=200, batch_size=10), Recipe(lr=1.0, warmup=10))
+    moved = (design.calls[2][3] - design.calls[0][3]).abs()
+    torch.testing.assert_close(moved.max(), torch.tensor(0.1), rtol=1e-4, atol=0)
+
+
 def test_explained_variance_is_that_of_the_formula_even_far_from_the_origin() -> None:
     """A negligible learning rate keeps the design as it is, so that one computation at the end checks each entry."""
-    x = data(64, offset=100.0)
-    design = topk()
+    source, design = Memory(data(64, offset=100.0)), topk()
     assert isinstance(design, LinearDesign)
     design.decoder_bias.data.fill_(100.0)
-    trained = train(design, Memory(x), Budget(tokens=64 * 6, batch_size=64), Recipe(lr=1e-12), log_every=2)
-    exact = x.double()
-    error = (trained.design(x).detach().double() - exact).square().sum(dim=1).mean()
-    variance = (exact - exact.mean(dim=0)).square().sum(dim=1).mean()
+    trained = train(design, source, Budget(tokens=6 * 12, batch_size=12), Recipe(lr=1e-12), log_every=1)
+    stream, seen = source.batches(12, torch.Generator().manual_seed(0)), torch.empty(0, WIDTH, dtype=torch.float64)
     for entry in trained.log:
+        x = next(stream)
+        error = (trained.design(x).detach().double() - x.double()).square().sum(dim=1).mean()
+        seen = torch.cat((seen, x.double()))
+        variance = (seen - seen.mean(dim=0)).square().sum(dim=1).mean()
         assert entry.ev == pytest.approx(float(1 - error / variance), abs=1e-4)
         assert entry.loss == pytest.approx(float(error), rel=1e-4)
 

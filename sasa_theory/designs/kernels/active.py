@@ -27,8 +27,9 @@ class Active(NamedTuple):
 
     def rows(self) -> Tensor:
         """Row of each entry, shape (entries,)."""
-        lengths = self.starts.diff()
-        return torch.repeat_interleave(lengths, output_size=len(self.units))
+        ends = self.starts[1:]
+        ended = self.units.new_zeros(len(self.units) + 1).index_add(0, ends, torch.ones_like(ends))
+        return ended.cumsum(0)[:-1]
 
     def dense(self, n_units: int) -> Tensor:
         """The code with its zeros, shape (rows, n_units * rank)."""

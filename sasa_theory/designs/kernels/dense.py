@@ -14,6 +14,8 @@ try:
 except AttributeError:  # an operator without promise of permanence
     _onednn = None
 
+_ONEDNN_DTYPES = (torch.float32, torch.bfloat16)
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x W' + b`` like :func:`torch.nn.functional.linear`, by the faster library, gradients included.
@@ -37,7 +39,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x W' + b`` without gradients, and without regard to autocast."""
-    if _onednn is not None and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16) and len(x):
+    if _onednn is not None and x.device.type == "cpu" and x.dtype in _ONEDNN_DTYPES and x.numel() and len(weight):
+        bias = None if bias is None else bias.contiguous()  # the operator reads it as if it were
         return _onednn(x, weight, bias, "none", [], "")
     return torch.nn.functional.linear(x, weight, bias)
 

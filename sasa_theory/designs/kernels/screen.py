@@ -19,14 +19,18 @@ from .search import Found, best_of_rows, best_of_stream, found_in_rows, search, 
 from .selection import top_of_all, top_of_rows
 from .sparse import sampled
 
-SCREEN_TOLERANCE = 0.004
+SCREEN_TOLERANCE = 0.005
 """Largest error of a score in the first look, as a share of the product of the norms of the row and of the unit.
 
-Rows whose error may be larger by :data:`_DEVIATIONS` are searched in full precision from the start.
+The error is taken as :data:`_DEVIATIONS` standard deviations of the rounding, which is measured row by row; rows and
+encoders for which this exceeds the tolerance are searched in full precision.
 """
 
-_DEVIATIONS = 6.0
-"""Standard deviations of the rounding error that must fit into the tolerance: 1e-9 of a normal error are beyond it."""
+_DEVIATIONS = 5.0
+"""Standard deviations that count as the error: a normal error exceeds it once in three million units."""
+
+_SPARE = 16
+"""Candidates a row beyond one and a half times the units that are kept."""
 
 _LEVELS = 127
 """Largest whole number used."""
@@ -65,11 +69,11 @@ class _Look:
         self.x, self.encoder = x, encoder
         self.rows = _whole_numbers(x)
         # the first columns of all units come first, then the second ones, ...: sums over columns run along the units
-        self.units = _whole_numbers(encoder.weight.view(encoder.n_units, -1))
+        self.units = _whole_numbers(encoder.weight.reshape(encoder.n_units, -1))
         self.weight = self.units.numbers.view(encoder.n_units, rule.rank, -1).transpose(0, 1).flatten(0, 1).mT
         self.bias = None
         if encoder.bias is not None:
-            self.bias = (encoder.bias.view(-1, rule.rank) / self.units.step).mT.contiguous()
+            self.bias = (encoder.bias.reshape(-1, rule.rank) / self.units.step).mT.contiguous()
         gain = 1.0 if encoder.gain is None else encoder.gain
         self.factor = self.units.step.squeeze(1) * gain
         deviation = torch.hypot(self.rows.error, self.units.error.max()) / math.sqrt(x.shape[1])
@@ -80,7 +84,8 @@ class _Look:
         """Scores in units of the rows' steps, a few rows at a time, each of shape (some rows, units)."""
         columns = self.weight.shape[1]
         size = min(len(self.x), rows_at_once(columns))
-        products = torch.empty(size, columns, dtype=torch.int32)  # fresh memory every time would cost as much as filling it
+        # kept from chunk to chunk: fresh memory would cost as much as filling it
+        products = torch.empty(size, columns, dtype=torch.int32)
         buffer = self.x.new_empty(size, columns)
         for numbers, step in zip(self.rows.numbers.split(size), self.rows.step.split(size), strict=True):
             torch._int_mm(numbers, self.weight, out=products[: len(numbers)])
@@ -101,7 +106,7 @@ class _Look:
     def best_of_rows(self) -> Found:
         """The best units of each row."""
         count = min(self.encoder.rule.count, self.encoder.n_units)
-        kept = min(count + count // 2 + 8, self.encoder.n_units)
+        kept = min(count + count // 2 + _SPARE, self.encoder.n_units)
         looks = []
         for scores in self.chunks():
             units = top_of_rows(scores, kept)
@@ -122,7 +127,7 @@ class _Look:
     def best_of_batch(self) -> Found:
         """The best units of the whole batch."""
         n_units, total = self.encoder.n_units, self.encoder.rule.count * len(self.x)
-        kept = total + total // 2 + 8
+        kept = total + total // 2 + _SPARE
         size = min(len(self.x), rows_at_once(self.weight.shape[1]))
         upper = (
             scores.mul_(step).add_(margin.unsqueeze(1)).flatten()
@@ -142,7 +147,7 @@ class _Look:
     def _codes(self, units: Tensor, starts: Tensor) -> Tensor:
         rank = self.encoder.rule.rank
         codes = sampled(self.x, units, starts, self.encoder.weight, rank)
-        return codes if self.encoder.bias is None else codes.add_(self.encoder.bias.view(-1, rank)[units])
+        return codes if self.encoder.bias is None else codes.add_(self.encoder.bias.reshape(-1, rank)[units])
 
 
 def _whole_numbers(rows: Tensor) -> _Numbers:

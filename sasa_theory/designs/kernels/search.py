@@ -66,15 +66,16 @@ def best_of_stream(stream: Iterable[tuple[Tensor, Tensor]], total: int) -> tuple
         Places in the sequence of all scores, ascending, with scores and values there.
     """
     best: tuple[Tensor, ...] = ()
-    seen, lowest = 0, torch.empty(0)
+    seen = 0
     for scores, values in stream:
-        new = (scores > lowest).nonzero().squeeze(1) if seen >= total else top_of_all(scores, total)
+        full = bool(best) and seen >= total
+        new = (scores > best[1].min()).nonzero().squeeze(1) if full else top_of_all(scores, total)
         part = (new + seen, scores[new], values[new])
         best = tuple(map(torch.cat, zip(best, part, strict=True))) if best else part
         if len(best[0]) > total:
             kept = top_of_all(best[1], total)
             best = tuple(field[kept] for field in best)
-        seen, lowest = seen + len(scores), best[1].min()
+        seen += len(scores)
     places, scores, values = best
     return places, scores, values
 

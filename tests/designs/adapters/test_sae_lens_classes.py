@@ -183,8 +183,9 @@ def step_input(x, n_training_steps):
 
 
 def test_training_under_saelens_keeps_the_designs_constraints(peer, tmp_path):
-    design = sasa()
+    design = sasa(seed=3)
     sae = sae_lens.training_sae(design, 30)
+    assert torch.equal(sae.W_dec, design.decoder)
     assert sae.get_coefficients() == {}
     optimiser = torch.optim.Adam(sae.parameters(), lr=0.05)
     generator = torch.Generator().manual_seed(0)

@@ -1,0 +1,73 @@
+"""Our designs in our trainer, as a user starts it."""
+
+from __future__ import annotations
+
+import torch
+
+from sasa_theory import designs
+from sasa_theory.designs.contract import Design
+from sasa_theory.designs.kernels import Active, TopUnits, encode_active
+from sasa_theory.designs.topk import TopK, TopKConfig
+from sasa_theory.training import Budget, Recipe, recipe
+from sasa_theory.training import train as run_trainer
+from sasa_theory.training.ensemble import Ensemble
+
+from .settings import DEAD_AFTER, MEMBERS, RANK, Setting
+from .turn import Turn
+
+_STEPS = 10**6
+"""Of the budget; the turn ends much sooner."""
+
+
+def topk(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """``topk``."""
+    _train(_topk(setting), turn, setting, Recipe())
+
+
+def screened(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """``topk`` that looks through the latents in whole numbers first."""
+    config = designs.config("topk", **_topk_sizes(setting))
+    if not isinstance(config, TopKConfig):
+        raise TypeError(f"topk must be a TopK, got {config!r}")
+    _train(_Screened(config, torch.Generator().manual_seed(0)), turn, setting, Recipe())
+
+
+def ensemble(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """Several ``topk`` trained as one on the same batches."""
+    _train(Ensemble([_topk(setting, seed) for seed in range(MEMBERS)]), turn, setting, Recipe())
+
+
+def sasa(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """``sasa/release`` with its recipe."""
+    sizes = {"groups": setting.columns // RANK, "rank": RANK, "active": setting.active // RANK}
+    design = designs.get("sasa/release", width=setting.width, **sizes, dead_after=DEAD_AFTER)
+    _train(design, turn, setting, recipe("sasa/release"))
+
+
+@torch.no_grad()
+def reconstruct(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """Encode and decode with ``topk``: the design as a function."""
+    design = _topk(setting).eval()
+    for x in turn:
+        design(x)
+
+
+def _train(design: Design, turn: Turn, setting: Setting, settings: Recipe) -> None:
+    run_trainer(design, turn, Budget(tokens=_STEPS * setting.batch, batch_size=setting.batch), settings)
+
+
+def _topk(setting: Setting, seed: int = 0) -> Design:
+    return designs.get("topk", seed=seed, **_topk_sizes(setting))
+
+
+def _topk_sizes(setting: Setting) -> dict[str, int]:
+    return {"width": setting.width, "atoms": setting.columns, "k": setting.active, "dead_after": DEAD_AFTER}
+
+
+class _Screened(TopK):
+    """TopK with the kernels' screening; no preset asks for it."""
+
+    def activate(self, x: torch.Tensor, more: int = 1) -> Active:
+        rule = TopUnits(min(more * self.k, self.columns), by="value", screen=True)
+        active = encode_active(x, self.decoder_bias, self.encoder, self.encoder_bias, rule, self.gain)
+        return active._replace(values=active.values.relu())

@@ -1,0 +1,62 @@
+"""Products of sparse codes against dense ones, for rows with any number of units, none included."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasa_theory.designs.kernels import Active, decode_active, sparse
+
+
+def code(seed: int, rows: int, units: int, rank: int, share: float) -> tuple[torch.Tensor, Active]:
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.randn(rows, units, rank, generator=generator, dtype=torch.float64)
+    dense *= torch.rand(rows, units, 1, generator=generator) < share
+    return dense.flatten(1), Active.of(dense.flatten(1), rank)
+
+
+@pytest.mark.parametrize("cached", [0, 1 << 20])
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.integers(1, 9),
+    units=st.integers(1, 9),
+    rank=st.integers(1, 4),
+    share=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
+)
+def test_products_are_those_of_the_dense_code(cached, seed, rows, units, rank, share):
+    dense, active = code(seed, rows, units, rank, share)
+    generator = torch.Generator().manual_seed(seed + 1)
+    decoder = torch.randn(units * rank, 5, generator=generator, dtype=torch.float64)
+    x = torch.randn(rows, 5, generator=generator, dtype=torch.float64)
+    assert torch.equal(active.dense(units), dense)
+    assert torch.allclose(decode_active(active, decoder), dense @ decoder)
+    values, found, starts = active
+    assert torch.allclose(sparse.unit_sums(values, found, starts, x, units), dense.mT @ x)
+    wanted = (x @ decoder.mT).unflatten(1, (units, rank))[active.rows(), found]
+    with pytest.MonkeyPatch.context() as patch:  # both orders in which the products may be taken
+        patch.setattr(sparse, "_CACHED", cached)
+        assert torch.allclose(sparse.sampled(x, found, starts, decoder, rank), wanted)
+    assert torch.allclose(sparse._gathered_dots(x, found, starts, decoder, rank), wanted)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_three_products_are_each_others_gradients(rank):
+    _, active = code(3, 5, 6, rank, 0.4)
+    values, units, starts = active
+    values = values.requires_grad_()
+    decoder = torch.randn(6 * rank, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    check = torch.autograd.gradcheck
+    assert check(lambda v, d: sparse.weighted_rows(v, units, starts, d), (values, decoder))
+    assert check(lambda v, y: sparse.unit_sums(v, units, starts, y, 6), (values, x))
+    assert check(lambda y, d: sparse.sampled(y, units, starts, d, rank), (x, decoder))
+
+
+def test_more_units_than_16_bits_count():
+    units = torch.tensor([70_000, 3, 65_539, 3, 3])
+    active = Active(torch.ones(5, 1), units, torch.tensor([0, 2, 3, 4, 5]))
+    sums = sparse.unit_sums(*active, torch.arange(4.0).unsqueeze(1), 70_001)
+    assert sums.flatten()[[70_000, 3, 65_539]].tolist() == [0.0, 5.0, 1.0]
+    assert int((sums != 0).sum()) == 2
