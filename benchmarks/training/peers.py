@@ -20,7 +20,7 @@ def sae_lens_dense(turn: Turn, setting: Setting, tuned: bool) -> None:
 
 
 def sae_lens_sparse(turn: Turn, setting: Setting, tuned: bool) -> None:
-    """The same with its sparse activations."""
+    """The same with its sparse activations, which torch 2.13 cannot differentiate through its rescaling by norms."""
     _sae_lens(turn, setting, sparse=True)
 
 
@@ -31,7 +31,11 @@ def _sae_lens(turn: Turn, setting: Setting, *, sparse: bool) -> None:
 
     sae = TopKTrainingSAE(
         TopKTrainingSAEConfig(
-            d_in=setting.width, d_sae=setting.columns, k=setting.active, use_sparse_activations=sparse
+            d_in=setting.width,
+            d_sae=setting.columns,
+            k=setting.active,
+            use_sparse_activations=sparse,
+            rescale_acts_by_decoder_norm=not sparse,
         )
     )
     config = SAETrainerConfig(

@@ -17,6 +17,11 @@ Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
 _HEADS = ("setting", "mode", "ours", "other", "times faster", "goal", "times less memory", "goal")
 
+_WIDE = 160
+"""Characters in a line of a file."""
+_ROUND = 100
+"""Milliseconds from which on decimals are left out."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -94,6 +99,8 @@ def show(results: Results, found: Sequence[Ratio]) -> None:
             _judged(r.smaller, r.smaller_goal),
         )
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
     console.print(speeds, table)
 
 
@@ -116,7 +123,8 @@ def _judged(measured: Spread | None, goal: float | None) -> str:
 
 
 def _milliseconds(rounds: Sequence[Mapping[str, Any]]) -> str:
-    return f"{1e3 * statistics.median(r['seconds'] for r in rounds):,.3g}"
+    value = 1e3 * statistics.median(r["seconds"] for r in rounds)
+    return f"{value:,.0f}" if value >= _ROUND else f"{value:.3g}"
 
 
 def _mebibytes(rounds: Sequence[Mapping[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .config import DesignConfig
 from .contract import Design, Loss, plain_loss
-from .kernels import Active
+from .kernels import Active, linear
 
 Constraint = Literal["free", "unit"]
 """Rows of the decoder: anything, or of norm 1."""
@@ -74,11 +74,11 @@ class LinearDesign(Design):
 
     def preactivations(self, x: Tensor) -> Tensor:
         """``(x - b_d) E' + b_e``, shape (n, columns)."""
-        return nn.functional.linear(x - self.decoder_bias, self.encoder, self.encoder_bias)
+        return linear(x - self.decoder_bias, self.encoder, self.encoder_bias)
 
     def decode(self, codes: Tensor) -> Tensor:
         """``z D + b_d``, shape (n, width)."""
-        return codes @ self.decoder + self.decoder_bias
+        return linear(codes, self.decoder.mT, self.decoder_bias)
 
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """What to minimise on a batch; default: the squared error. ``row_weight``, shape (n,): weights of the rows."""
@@ -89,7 +89,7 @@ class LinearDesign(Design):
         """The fields ``fired`` and ``active`` of :class:`Loss` for a sparse code of this many rows."""
         on = active.values.detach() != 0
         fired = torch.zeros(self.n_units, dtype=torch.int64, device=on.device)
-        fired = fired.index_add(0, active.units, on.any(dim=-1).to(torch.int64))
+        fired = fired.scatter_add(0, active.units, on.any(dim=-1).to(torch.int64))
         return {"fired": fired, "active": on.sum() / max(rows, 1)}
 
     def project_gradients(self) -> None:

@@ -207,6 +207,28 @@ def test_an_eigensolver_that_gives_up_for_good_skips_the_penalty(monkeypatch: py
     assert (encoder.grad == 0).all()
 
 
+def test_a_gram_that_cannot_be_factorised_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    factorise = torch.linalg.cholesky_ex
+
+    def second_fails(gram: Tensor) -> tuple[Tensor, Tensor]:
+        lower, info = factorise(gram)
+        second = torch.tensor([False, True, False])
+        return lower.masked_fill(second.view(3, 1, 1), torch.inf), info + second.to(info.dtype)
+
+    encoder, decoder = blocks(16).requires_grad_(), blocks(17)
+    expected = map_norm(encoder, decoder).detach()
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", second_fails)
+    eigh = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda gram: eigh(gram.nan_to_num(1.0)))
+    with pytest.warns(RuntimeWarning, match="1 of 3 blocks"):
+        values = map_norm(encoder, decoder)
+    torch.testing.assert_close(values[[0, 2]], expected[[0, 2]])
+    values.nansum().backward()
+    assert encoder.grad is not None
+    assert encoder.grad.isfinite().all()
+    assert (encoder.grad[1] == 0).all()
+
+
 def test_low_precision_products_elsewhere_do_not_reach_the_grams() -> None:
     encoder, decoder = blocks(14, width=200, dtype=torch.float32), blocks(15, width=200, dtype=torch.float32)
     expected = map_norm(encoder, decoder)

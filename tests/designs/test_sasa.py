@@ -208,6 +208,21 @@ def test_auxiliary_losses_are_those_of_the_equations(seed: int) -> None:
     torch.testing.assert_close(latents.loss(x).terms["auxiliary"], expected)
 
 
+@pytest.mark.parametrize("auxiliary", ["groups", "latents"])
+def test_auxiliary_losses_move_dead_groups_only(auxiliary: str) -> None:
+    slopes = []
+    for coefficient in (0.0, 1.0):
+        design = perturbed(
+            "sasa/paper", 4, auxiliary=auxiliary, aux_coefficient=coefficient, penalty="none", dead_after=5
+        )
+        design.idle += torch.tensor([0, 9, 9, 0, 9, 0])
+        design.begin_step(1, 10)
+        design.loss(rows(4)).total.backward()
+        slopes.append(torch.stack([block.grad.unflatten(0, (6, 3)) for block in (design.encoder, design.decoder)]))
+    moved = (slopes[0] - slopes[1]).abs().amax((0, 2, 3))
+    assert (moved > 1e-9).tolist() == [False, True, True, False, True, False]
+
+
 @pytest.mark.parametrize("auxiliary", ["groups", "latents", "none"])
 def test_a_planted_dead_group_finds_a_feature_that_nobody_explains(auxiliary: str) -> None:
     """Two features, one group on the first; the other group sees neither until the auxiliary loss turns it."""
@@ -249,7 +264,7 @@ def test_steps_whose_penalty_could_not_be_computed_are_counted() -> None:
     design.end_step(healthy, 12)
     assert design.extra_state() == {"nuclear_skipped": 0}
     with torch.no_grad():
-        design.decoder[0] = torch.inf
+        design.decoder[0] = 1e200  # its square overflows
         design.encoder[:3] = 0.0  # the group never fires, so that only its penalty suffers
     with pytest.warns(RuntimeWarning, match="1 of 6 blocks"):
         loss = design.loss(x)
@@ -281,6 +296,7 @@ def test_members_of_an_ensemble_lose_what_each_loses_alone(name: str, seed: int)
     for name_, values in together.terms.items():
         expected = [float(loss.terms.get(name_, 0.0)) for loss in alone]
         assert values.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert float(together.terms["auxiliary"][1]) == 0  # this member has no dead groups
     together.total.sum().backward()
     for i, (member, loss) in enumerate(zip(members, alone, strict=True)):
         member.zero_grad()

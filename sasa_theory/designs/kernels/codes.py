@@ -13,6 +13,9 @@ from .rule import TopUnits
 _BUFFER = 1 << 24
 """Bytes of codes computed at once: they shall stay in the cache until they have been looked through."""
 
+_FEW_ROWS = 64
+"""Rows up to which the order of the encoder is left as it is."""
+
 
 class Encoder(NamedTuple):
     """A linear encoder of centred rows and the way its units compete.
@@ -38,16 +41,20 @@ class Encoder(NamedTuple):
 
     def chunks(self, x: Tensor) -> Iterator[Tensor]:
         """Codes of the rows in order, a few at a time, each of shape (some rows, units, rank)."""
-        low = autocast_dtype(x.device)
-        weight = self.weight if low is None else self.weight.to(low)
+        low, rank = autocast_dtype(x.device), self.rule.rank
+        weight, bias = self.weight, self.bias
+        turned = rank > 1 and self.rule.over == "row" and len(x) > _FEW_ROWS
+        if turned:
+            weight, bias = _turned(weight, rank), None if bias is None else _turned(bias, rank)
+        weight = weight if low is None else weight.to(low)
         for rows in x.split(rows_at_once(len(weight), x.element_size())):
             if low is None:
-                codes = product(rows, weight, self.bias)
+                codes = product(rows, weight, bias)
             else:
                 codes = product(rows.to(low), weight).to(x.dtype)
-                if self.bias is not None:
-                    codes += self.bias
-            yield codes.unflatten(1, (-1, self.rule.rank))
+                if bias is not None:
+                    codes += bias
+            yield codes.unflatten(1, (rank, -1)).mT if turned else codes.unflatten(1, (-1, rank))
 
     def scores(self, codes: Tensor) -> Tensor:
         """Scores of the codes of all units, shape (..., units, rank) to (..., units)."""
@@ -70,3 +77,8 @@ def size(codes: Tensor, rule: TopUnits) -> Tensor:
     if rule.rank > 1:
         return codes.norm(dim=-1)
     return codes.squeeze(-1) if rule.by == "value" else codes.squeeze(-1).abs()
+
+
+def _turned(columns: Tensor, rank: int) -> Tensor:
+    """Columns in another order: the first of all units, then the second of all, ...; sums over a unit run faster."""
+    return columns.unflatten(0, (-1, rank)).transpose(0, 1).flatten(0, 1)

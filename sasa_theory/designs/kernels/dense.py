@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .members import each_member
+from .function import Function
+from .members import all_members
 
 try:
     _onednn = torch.ops.mkldnn._linear_pointwise.default if torch.backends.mkldnn.is_available() else None
@@ -24,17 +25,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Parameters
     ----------
-    x : Tensor, shape (n, inputs)
+    x : Tensor, shape (..., inputs)
     weight : Tensor, shape (outputs, inputs)
     bias : Tensor, shape (outputs,), optional
 
     Returns
     -------
-    Tensor, shape (n, outputs)
+    Tensor, shape (..., outputs)
         Under autocast, in the type of autocast.
     """
-    result: Tensor = _Product.apply(*_autocast(x, weight))
-    return result if bias is None else result + bias
+    dtype = autocast_dtype(x.device) or torch.promote_types(x.dtype, weight.dtype)
+    bias = None if bias is None else bias.to(dtype)
+    result: Tensor = _Product.apply(x.flatten(0, -2).to(dtype), weight.to(dtype), bias)
+    return result if x.ndim == 2 else result.unflatten(0, x.shape[:-1])
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -42,7 +45,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if _onednn is not None and x.device.type == "cpu" and x.dtype in _ONEDNN_DTYPES and x.numel() and len(weight):
         bias = None if bias is None else bias.contiguous()  # the operator reads it as if it were
         return _onednn(x, weight, bias, "none", [], "")
-    return torch.nn.functional.linear(x, weight, bias)
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.nn.functional.linear(x, weight, bias)
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
@@ -50,31 +54,32 @@ def autocast_dtype(device: torch.device) -> torch.dtype | None:
     return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
 
 
-def _autocast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    dtype = autocast_dtype(x.device) or torch.promote_types(x.dtype, weight.dtype)
-    return x.to(dtype), weight.to(dtype)
-
-
-class _Product(torch.autograd.Function):
-    """``x W'``; its gradients are products again, so that every order of derivative exists."""
+class _Product(Function):
+    """``x W' + b``; its gradients are products again, so that every order of derivative exists."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return product(x, weight)
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if x.ndim == 2:
+            return product(x, weight, bias)
+        biases = [None] * len(x) if bias is None else bias
+        return torch.stack([product(*member) for member in zip(x, weight, biases, strict=True)])
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight = ctx.needs_input_grad
+        of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
-            _Product.apply(gradient, weight.mT) if of_x else None,
-            _Product.apply(gradient.mT, x.mT) if of_weight else None,
+            _Product.apply(gradient, weight.mT, None) if of_x else None,
+            _Product.apply(gradient.mT, x.mT, None) if of_weight else None,
+            gradient.sum(dim=-2) if of_bias else None,
         )
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Tensor) -> tuple[Any, Any]:
-        return each_member(_Product.apply, info.batch_size, in_dims, args)
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+        x, dim = args[0], in_dims[0]
+        nested = x.ndim - (dim is not None) == 3
+        return all_members(_Product.apply, info.batch_size, in_dims, args, nested=nested)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from .active import Active
+from .by_unit import columns_of
 from .codes import Encoder
-from .members import each_member
+from .function import Function
+from .members import all_members
 from .rule import TopUnits
 from .screen import screened_search
 from .search import Found, search
-from .sparse import columns_of, unit_sums, weighted_rows
+from .sparse import unit_sums, weighted_rows
 
 
 def encode_active(
@@ -51,7 +53,9 @@ def encode_active(
     return Active(*_Encode.apply(x, centre, encoder, bias, rule, gain, allowed))
 
 
-class _Encode(torch.autograd.Function):
+class _Encode(Function):
+    """Every tensor may have a leading dimension of members."""
+
     @staticmethod
     def forward(
         x: Tensor,
@@ -62,21 +66,15 @@ class _Encode(torch.autograd.Function):
         gain: Tensor | None,
         allowed: Tensor | None,
     ) -> Found:
-        x = x - centre
-        if allowed is None:
-            return _found(x, Encoder(encoder, bias, gain, rule))
-        few = _few(allowed, rule.count)
-        columns = columns_of(few, rule.rank)
-        found = _found(
-            x,
-            Encoder(
-                encoder[columns],
-                None if bias is None else bias[columns],
-                None if gain is None else gain[few],
-                rule,
-            ),
-        )
-        return found._replace(units=few[found.units])
+        if encoder.ndim == 2:
+            return _found(x - centre, Encoder(encoder, bias, gain, rule), allowed)
+        none = [None] * len(encoder)
+        each = [none if field is None else field for field in (bias, gain, allowed)]
+        members = [
+            _found(rows - middle, Encoder(weight, own_bias, own_gain, rule), own_allowed)
+            for rows, middle, weight, own_bias, own_gain, own_allowed in zip(x, centre, encoder, *each, strict=True)
+        ]
+        return Found(*(torch.stack(fields) for fields in zip(*members, strict=True)))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Found) -> None:
@@ -92,11 +90,12 @@ class _Encode(torch.autograd.Function):
         n_units = encoder.shape[-2] // gradient.shape[-1]
         sums = None
         if of_centre or of_bias:
-            sums = gradient.new_zeros(n_units, gradient.shape[-1]).index_add(0, units, gradient).flatten()
+            zeros = gradient.new_zeros(*units.shape[:-1], n_units, gradient.shape[-1])
+            sums = zeros.scatter_add(-2, units.unsqueeze(-1).expand_as(gradient), gradient).flatten(-2)
         return (
             weighted_rows(gradient, units, starts, encoder) if of_x else None,
-            -(sums @ encoder) if of_centre and sums is not None else None,
-            unit_sums(gradient, units, starts, x - centre, n_units) if of_encoder else None,
+            -(sums.unsqueeze(-2) @ encoder).squeeze(-2) if of_centre and sums is not None else None,
+            unit_sums(gradient, units, starts, x - centre.unsqueeze(-2), n_units) if of_encoder else None,
             sums if of_bias else None,
             None,
             None,
@@ -105,7 +104,23 @@ class _Encode(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-        return each_member(_Encode.apply, info.batch_size, in_dims, args)
+        nested = args[2].ndim - (in_dims[2] is not None) == 3
+        return all_members(_Encode.apply, info.batch_size, in_dims, args, nested=nested)
+
+
+def _found(x: Tensor, encoder: Encoder, allowed: Tensor | None) -> Found:
+    if allowed is None:
+        return screened_search(x, encoder) if encoder.rule.screen else search(x, encoder)
+    few = _few(allowed, encoder.rule.count)
+    columns = columns_of(few, encoder.rule.rank)
+    among = Encoder(
+        encoder.weight[columns],
+        None if encoder.bias is None else encoder.bias[columns],
+        None if encoder.gain is None else encoder.gain[few],
+        encoder.rule,
+    )
+    found = _found(x, among, None)
+    return found._replace(units=few[found.units])
 
 
 def _few(allowed: Tensor, count: int) -> Tensor:
@@ -113,7 +128,3 @@ def _few(allowed: Tensor, count: int) -> Tensor:
     units = allowed.nonzero().squeeze(1)
     missing = min(count, len(allowed)) - len(units)
     return units if missing <= 0 else torch.cat((units, (~allowed).nonzero().squeeze(1)[:missing]))
-
-
-def _found(x: Tensor, encoder: Encoder) -> Found:
-    return screened_search(x, encoder) if encoder.rule.screen else search(x, encoder)

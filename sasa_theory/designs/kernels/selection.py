@@ -13,7 +13,7 @@ _SEGMENT = 32
 """Entries of a row whose maximum is looked at first where rows are long; shorter segments reduce more slowly."""
 
 _SORTED = 512
-"""Entries a row up to which NumPy sorts faster than it partitions."""
+"""Entries a row up to which whole rows are sorted."""
 
 
 def top_of_rows(scores: Tensor, k: int) -> Tensor:
@@ -53,10 +53,11 @@ def top_of_all(scores: Tensor, k: int) -> Tensor:
 
 
 def _top_of_short_rows(scores: Tensor, k: int) -> Tensor:
+    if scores.dtype == torch.float32 and scores.shape[1] <= _SORTED:
+        return _top_of_keys(scores, k)
     n, m = scores.shape
     array = scores.numpy()
-    ordered = np.sort(array, axis=1) if m <= _SORTED else np.partition(array, m - k, axis=1)
-    kept = array >= ordered[:, m - k, None]
+    kept = array >= np.partition(array, m - k, axis=1)[:, m - k, None]
     entries = np.flatnonzero(kept)
     if len(entries) != n * k:  # rows with equal entries at the threshold, or with entries that are no number
         rows = np.flatnonzero(np.count_nonzero(kept, axis=1) != k)
@@ -64,3 +65,20 @@ def _top_of_short_rows(scores: Tensor, k: int) -> Tensor:
         kept[rows[:, None], np.argpartition(array[rows], m - k, axis=1)[:, m - k :]] = True
         entries = np.flatnonzero(kept)
     return torch.from_numpy(entries % m).view(n, k)
+
+
+def _top_of_keys(scores: Tensor, k: int) -> Tensor:
+    """Sort numbers whose last bits say where they stand; rows in which these bits may have decided are sorted again."""
+    m = scores.shape[1]
+    array = scores.numpy()
+    last = np.int32((1 << (m - 1).bit_length()) - 1)
+    keys = array.view(np.int32) & ~last
+    keys |= np.arange(m, dtype=np.int32)
+    keys.view(np.float32).sort(axis=1)
+    best = keys[:, m - k :]
+    kept = (best & last).astype(np.int64)
+    equal = (best[:, 0] ^ keys[:, m - k - 1]) <= last
+    unsure = np.flatnonzero(equal | ~np.isfinite(best[:, -1].view(np.float32)))
+    if len(unsure):
+        kept[unsure] = np.argpartition(array[unsure], m - k, axis=1)[:, m - k :]
+    return torch.from_numpy(kept)

@@ -7,15 +7,22 @@ With Z the code, (rows, columns), and a dense matrix on the other side, these ar
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .members import each_member
+from .by_unit import by_unit, columns_of, joined, place
+from .dense import product
+from .function import Function
+from .members import all_members
 
 _CACHED = 1 << 20
 """Bytes of a matrix below which its rows are found in the cache whatever their order."""
+
+DENSE_SHARE = 0.08
+"""Share of a code's columns above which products leave no zero out: each costs a tenth of what an entry costs."""
 
 _GATHERED = 1 << 24
 """Numbers gathered at once where there is no operator for sampled products."""
@@ -43,11 +50,18 @@ def sampled(dense: Tensor, units: Tensor, starts: Tensor, decoder: Tensor, rank:
     return result
 
 
-class _WeightedRows(torch.autograd.Function):
+class _WeightedRows(Function):
+    """Here as below every tensor may have a leading dimension of members."""
+
     @staticmethod
     def forward(values: Tensor, units: Tensor, starts: Tensor, decoder: Tensor) -> Tensor:
         rank = values.shape[-1]
-        return _bags(decoder, columns_of(units, rank), starts * rank if rank > 1 else starts, values.reshape(-1))
+        if _is_dense(values, starts, decoder.shape[-2]):
+            return _each(lambda v, u, s, d: product(_dense(v, u, s, len(d)), d.mT), values, units, starts, decoder)
+        units, flat_starts = joined(units, starts, decoder.shape[-2] // rank)
+        bags = flat_starts * rank if rank > 1 else flat_starts
+        sums = _bags(decoder.flatten(0, -2), columns_of(units, rank), bags, values.flatten())
+        return sums.view(*starts.shape[:-1], starts.shape[-1] - 1, decoder.shape[-1])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -67,15 +81,20 @@ class _WeightedRows(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-        return each_member(_WeightedRows.apply, info.batch_size, in_dims, args)
+        return all_members(_WeightedRows.apply, info.batch_size, in_dims, args, nested=_nested(args[0], in_dims[0]))
 
 
-class _UnitSums(torch.autograd.Function):
+class _UnitSums(Function):
     @staticmethod
     def forward(values: Tensor, units: Tensor, starts: Tensor, dense: Tensor, n_units: int) -> Tensor:
-        by_unit = _by_unit(units, starts, n_units, values.shape[-1])
-        weights = values[by_unit.order] if by_unit.places is None else _place(values[by_unit.order], by_unit.places)
-        return _bags(dense, by_unit.rows, by_unit.starts, weights.reshape(-1))
+        columns = n_units * values.shape[-1]
+        if _is_dense(values, starts, columns):
+            return _each(lambda v, u, s, x: product(_dense(v, u, s, columns).mT, x.mT), values, units, starts, dense)
+        order = by_unit(units, starts, n_units, values.shape[-1])
+        weights = values.flatten(0, -2).index_select(0, order.entries)
+        weights = weights if order.places is None else place(weights, order.places)
+        sums = _bags(dense.flatten(0, -2), order.rows, order.starts, weights.flatten())
+        return sums.view(*starts.shape[:-1], columns, dense.shape[-1])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -95,23 +114,28 @@ class _UnitSums(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-        return each_member(_UnitSums.apply, info.batch_size, in_dims, args)
+        return all_members(_UnitSums.apply, info.batch_size, in_dims, args, nested=_nested(args[0], in_dims[0]))
 
 
-class _Sampled(torch.autograd.Function):
+class _Sampled(Function):
     @staticmethod
     def forward(dense: Tensor, units: Tensor, starts: Tensor, decoder: Tensor, rank: int) -> Tensor:
+        shape, n_units = (*units.shape, rank), decoder.shape[-2] // rank
+        if _is_dense(units.unsqueeze(-1), starts, n_units):
+            dots = _each(lambda x, d, u, s: _picked(product(x, d), u, s, rank), dense, decoder, units, starts)
+            return dots.view(shape)
         if dense.device.type != "cpu":
-            return _gathered_dots(dense, units, starts, decoder, rank)
-        if decoder.nbytes <= _CACHED:
-            rows = starts * rank if rank > 1 else starts
-            return _dots(rows, columns_of(units, rank), dense, decoder).view(-1, rank)
+            return _each(lambda *args: _gathered_dots(*args, rank), dense, units, starts, decoder).view(shape)
+        left, right = dense.flatten(0, -2), decoder.flatten(0, -2)
+        if decoder.nbytes <= _CACHED * decoder.shape[:-2].numel():
+            units, starts = joined(units, starts, n_units)
+            return _dots(starts * rank if rank > 1 else starts, columns_of(units, rank), left, right).view(shape)
         # unit by unit: the decoder is read once and the rows, of which there are fewer bytes, stay in the cache
-        by_unit = _by_unit(units, starts, len(decoder) // rank, rank)
-        dots = _dots(by_unit.starts, by_unit.rows, decoder, dense)
-        result = dots.new_empty(len(units), rank)
-        result[by_unit.order] = dots.unsqueeze(-1) if by_unit.places is None else dots[by_unit.places]
-        return result
+        order = by_unit(units, starts, n_units, rank)
+        dots = _dots(order.starts, order.rows, right, left)
+        result = dots.new_empty(units.numel(), rank)
+        result[order.entries] = dots.unsqueeze(-1) if order.places is None else dots[order.places]
+        return result.view(shape)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -132,60 +156,41 @@ class _Sampled(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-        return each_member(_Sampled.apply, info.batch_size, in_dims, args)
+        return all_members(_Sampled.apply, info.batch_size, in_dims, args, nested=_nested(args[0], in_dims[0]))
 
 
-class _ByUnit(NamedTuple):
-    """A code's entries in compressed columns."""
-
-    order: Tensor
-    """Entries in the order of their units."""
-    starts: Tensor
-    """Where each column starts."""
-    rows: Tensor
-    """The row of each number, column by column."""
-    places: Tensor | None
-    """Where the numbers of an entry are, shape (entries, rank); None if rank is 1 and they are in order."""
+def _nested(matrix: Tensor, dim: int | None) -> bool:
+    """Whether what is a matrix for one member has a dimension of members besides that of this ``vmap``."""
+    return matrix.ndim - (dim is not None) == 3
 
 
-def _by_unit(units: Tensor, starts: Tensor, n_units: int, rank: int) -> _ByUnit:
-    order = _sorting(units, n_units)
-    lengths = torch.bincount(units, minlength=n_units)
-    unit_starts = _starts(lengths)
-    rows = torch.repeat_interleave(starts.diff(), output_size=len(units))[order]
-    if rank == 1:
-        return _ByUnit(order, unit_starts, rows, None)
-    ordered = units[order]
-    first = unit_starts[ordered]
-    within = torch.arange(len(units), device=units.device) - first
-    column = torch.arange(rank, device=units.device)
-    places = (first * rank + within).unsqueeze(1) + lengths[ordered].unsqueeze(1) * column
-    spread = rows.unsqueeze(1).expand(-1, rank)
-    return _ByUnit(order, _starts(lengths.repeat_interleave(rank)), _place(spread, places), places)
+def _is_dense(values: Tensor, starts: Tensor, columns: int) -> bool:
+    """Whether so much of a code is other than 0 that products with its zeros are the cheaper ones."""
+    return values.numel() > DENSE_SHARE * columns * starts[..., 1:].numel()
 
 
-def _sorting(units: Tensor, n_units: int) -> Tensor:
-    """Stable order of the units; NumPy sorts 16-bit numbers by digits, ten times as fast."""
-    if units.device.type == "cpu" and n_units <= 1 << 16:
-        return torch.from_numpy(units.numpy().astype("uint16").argsort(kind="stable"))
-    return units.argsort(stable=True)
+def _each(call: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """``call`` for each member, or for the only one."""
+    if args[0].ndim == 2:
+        return call(*args)
+    return torch.stack([call(*member) for member in zip(*args, strict=True)])
 
 
-def _starts(lengths: Tensor) -> Tensor:
-    return torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
+def _places(units: Tensor, starts: Tensor, n_units: int) -> Tensor:
+    """Places of the entries among all units of all rows."""
+    return torch.repeat_interleave(starts.diff(), output_size=len(units)).mul_(n_units).add_(units)
 
 
-def _place(numbers: Tensor, places: Tensor) -> Tensor:
-    result = numbers.new_empty(numbers.numel())
-    result[places] = numbers
-    return result
+def _dense(values: Tensor, units: Tensor, starts: Tensor, columns: int) -> Tensor:
+    """The code with its zeros, shape (rows, columns)."""
+    n_units = columns // values.shape[1]
+    codes = values.new_zeros((len(starts) - 1) * n_units, values.shape[1])
+    return codes.index_copy_(0, _places(units, starts, n_units), values).view(-1, columns)
 
 
-def columns_of(units: Tensor, rank: int) -> Tensor:
-    """The columns of units one after another, shape (entries,) to (entries * rank,)."""
-    if rank == 1:
-        return units
-    return (units.unsqueeze(1) * rank + torch.arange(rank, device=units.device)).flatten()
+def _picked(codes: Tensor, units: Tensor, starts: Tensor, rank: int) -> Tensor:
+    """Entries of a dense code, shape (entries, rank)."""
+    return codes.view(-1, rank).index_select(0, _places(units, starts, codes.shape[1] // rank))
 
 
 def _bags(table: Tensor, indices: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
