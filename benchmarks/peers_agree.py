@@ -18,7 +18,7 @@ from sasa_theory.designs import Design, config, presets
 from sasa_theory.designs.adapters import dictionary_learning, overcomplete, sae_lens, sparsify
 from sasa_theory.designs.layer_norm import LayerNormed, LayerNormedConfig
 from sasa_theory.designs.linear import LinearDesign
-from sasa_theory.designs.storage import load, save
+from sasa_theory.designs.saving.storage import load, save
 
 WIDTH, ATOMS, ROWS = 16, 40, 64
 SIZES = {"width": WIDTH, "atoms": ATOMS, "k": 5, "groups": 10, "rank": 4, "active": 2, "steps": 5}

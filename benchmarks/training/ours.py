@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from sasa_theory import designs
+from sasa_theory.designs.atoms.topk import TopK, TopKConfig
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.kernels import Active, TopUnits, encode_active
-from sasa_theory.designs.topk import TopK, TopKConfig
 from sasa_theory.training import Budget, Recipe, recipe
 from sasa_theory.training import train as run_trainer
 from sasa_theory.training.ensemble import Ensemble

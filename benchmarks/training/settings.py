@@ -77,7 +77,7 @@ class Contender:
     models: int = 1
 
 
-_OURS = ("sasa_theory.training", "sasa_theory.designs.topk", "sasa_theory.designs.sasa")
+_OURS = ("sasa_theory.training", "sasa_theory.designs.atoms.topk", "sasa_theory.designs.groups.sasa")
 _SAELENS = ("sae_lens", "sae_lens.training.sae_trainer")
 
 

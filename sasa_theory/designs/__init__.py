@@ -3,7 +3,7 @@
 from .config import AtomConfig, DesignConfig, GroupConfig
 from .contract import Design, Loss
 from .presets import Preset, config, get, presets
-from .storage import load, save
+from .saving.storage import load, save
 from .wrapped import as_design
 
 __all__ = [

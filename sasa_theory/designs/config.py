@@ -129,9 +129,10 @@ def config_class(name: str, kind: str) -> type[DesignConfig]:
         If there is no such kind, with the nearest.
     """
     if kind not in _kinds():
-        for module in iter_modules(import_module(__package__).__path__):
-            if not module.ispkg:
-                import_module(f".{module.name}", __package__)
+        for package in ("", ".atoms", ".groups", ".references"):
+            for module in iter_modules(import_module(__package__ + package).__path__):
+                if not module.ispkg:
+                    import_module(f"{__package__}{package}.{module.name}")
     known = _kinds()
     return known[choice(name, kind, sorted(known))]
 

@@ -213,7 +213,9 @@ def test_kinds_are_looked_for_in_modules_that_nobody_imported(monkeypatch):
     assert not imported
     with pytest.raises(ValueError, match="kind must be one of"):
         config_class("kind", "nothing of the kind")
-    assert {".clustering", ".grouping", ".topk"} <= set(imported)
+    assert {
+        f"sasa_theory.designs.{name}" for name in ("references.pca", "groups.sasa", "atoms.topk", "layer_norm")
+    } <= {*imported}
     assert ".adapters" not in imported
 
 

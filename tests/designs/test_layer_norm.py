@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import functional_call, stack_module_state, vmap
 
-from sasa_theory.designs.batch_topk import BatchTopKConfig
-from sasa_theory.designs.block_lasso import BlockLassoConfig
-from sasa_theory.designs.block_sparse import BlockSparseConfig, GrassmannianConfig
+from sasa_theory.designs.atoms.batch_topk import BatchTopKConfig
+from sasa_theory.designs.atoms.topk import TopKConfig
 from sasa_theory.designs.config import DesignConfig
-from sasa_theory.designs.d_gating import GatedSpectraConfig
+from sasa_theory.designs.groups.block_lasso import BlockLassoConfig
+from sasa_theory.designs.groups.block_sparse import BlockSparseConfig, GrassmannianConfig
+from sasa_theory.designs.groups.d_gating import GatedSpectraConfig
+from sasa_theory.designs.groups.sasa import SasaConfig
 from sasa_theory.designs.layer_norm import LayerNormed, LayerNormedConfig
 from sasa_theory.designs.linear import LinearDesign
-from sasa_theory.designs.random_dictionary import RandomAtomsConfig
-from sasa_theory.designs.sasa import SasaConfig
-from sasa_theory.designs.topk import TopKConfig
+from sasa_theory.designs.references.random_dictionary import RandomAtomsConfig
 
 INNER: list[DesignConfig] = [
     TopKConfig(width=8, atoms=20, k=3),

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from sasa_theory.designs.contract import Design
-from sasa_theory.designs.sae_lens_layout import OUR_ARCHITECTURE
-from sasa_theory.designs.storage import header
+from sasa_theory.designs.saving.sae_lens_layout import OUR_ARCHITECTURE
+from sasa_theory.designs.saving.storage import header
 from sasa_theory.designs.wrapped import Wrapped
 
 _STATELESS = ("none", "expected_average_only_in", "covariance_whitening")

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from sasa_theory.designs.contract import Design, Loss
 from sasa_theory.designs.layer_norm import LayerNormed
-from sasa_theory.designs.sae_lens_layout import OUR_ARCHITECTURE, as_stored, layout_of, stored_names
-from sasa_theory.designs.storage import CONFIG_FILE, build
+from sasa_theory.designs.saving.sae_lens_layout import OUR_ARCHITECTURE, as_stored, layout_of, stored_names
+from sasa_theory.designs.saving.storage import CONFIG_FILE, build
 
 
 @dataclass

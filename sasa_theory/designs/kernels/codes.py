@@ -75,10 +75,18 @@ def rows_at_once(columns: int, bytes_each: int = 4) -> int:
 def size(codes: Tensor, rule: TopUnits) -> Tensor:
     """Norm of each unit's columns, or the value of its only one, shape (..., rank) to (...)."""
     if rule.rank > 1:
-        return codes.norm(dim=-1)
+        return codes.norm(dim=-1) if codes.stride(-1) == 1 else _norms_of_turned(codes)
     return codes.squeeze(-1) if rule.by == "value" else codes.squeeze(-1).abs()
 
 
 def _turned(columns: Tensor, rank: int) -> Tensor:
     """Columns in another order: the first of all units, then the second of all, ...; sums over a unit run faster."""
     return columns.unflatten(0, (-1, rank)).transpose(0, 1).flatten(0, 1)
+
+
+def _norms_of_turned(codes: Tensor) -> Tensor:
+    first, *others = codes.unbind(dim=-1)
+    squares = first.square()
+    for column in others:
+        squares.addcmul_(column, column)
+    return squares.sqrt_()

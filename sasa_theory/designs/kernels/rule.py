@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sasa_theory.bounds.validate import choice, count
@@ -35,9 +36,14 @@ class TopUnits:
     screen: bool = False
 
     def __post_init__(self) -> None:
-        count("count", self.count)
-        count("rank", self.rank)
-        choice("by", self.by, ("norm", "value"))
-        choice("over", self.over, ("row", "batch"))
-        if self.by == "value" and self.rank > 1:
-            raise ValueError(f"by='value' needs rank 1, got rank {self.rank}; the nearest possible is by='norm'")
+        _check(self.count, self.rank, self.by, self.over)
+
+
+@lru_cache(maxsize=256, typed=True)  # designs declare their rule anew in each step
+def _check(kept: int, rank: int, by: str, over: str) -> None:
+    count("count", kept)
+    count("rank", rank)
+    choice("by", by, ("norm", "value"))
+    choice("over", over, ("row", "batch"))
+    if by == "value" and rank > 1:
+        raise ValueError(f"by='value' needs rank 1, got rank {rank}; the nearest possible is by='norm'")

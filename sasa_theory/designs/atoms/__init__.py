@@ -1,0 +1,1 @@
+"""Vector SAEs: one decoder direction a unit."""

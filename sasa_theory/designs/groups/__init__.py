@@ -1,0 +1,1 @@
+"""Block SAEs: a unit is a group of columns, its decoder a subspace."""

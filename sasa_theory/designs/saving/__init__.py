@@ -1,0 +1,1 @@
+"""Designs on disk, in the layout of SAELens."""
