@@ -112,6 +112,24 @@ class GroupConfig(DesignConfig):
         """Dimension of the code: groups x rank."""
         return self.groups * self.rank
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The config of a mapping from field names to values.
+
+        A budget ``l0`` of active columns may stand in the place of ``active``, the groups that it buys.
+
+        Raises
+        ------
+        ValueError
+            If a field is unknown, missing or impossible, or ``l0`` is not a multiple of the rank.
+        """
+        if values.keys() >= {"l0", "rank"} and "active" in (f.name for f in fields(cls)):
+            if "active" in values:
+                raise ValueError(f"give active = {values['active']} or l0 = {values['l0']}, not both")
+            set_by_budget = {"active": whole_units(values["l0"], values["rank"])}
+            values = {name: value for name, value in values.items() if name != "l0"} | set_by_budget
+        return super().from_dict(values)
+
 
 def config_class(name: str, kind: str) -> type[DesignConfig]:
     """The config class of a kind: one of this package, or one that the caller has defined.
@@ -181,6 +199,7 @@ def whole_units(l0: int, rank: int) -> int:
     ValueError
         If ``l0`` is not a multiple of ``rank``, with the nearest multiple.
     """
+    l0, rank = int(count("l0", l0, 0)), int(count("rank", rank))
     if l0 % rank or l0 < rank:
         nearest = max(1, (l0 + rank // 2) // rank) * rank
         raise ValueError(f"l0 must be a multiple of rank = {rank}, got {l0}; the nearest possible is {nearest}")

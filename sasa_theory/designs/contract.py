@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from sasa_theory.bounds.validate import count
 
+_NOTHING: dict[str, Tensor] = {}  # never written to; a dict because vmap takes no other mapping
+
 
 class Loss(NamedTuple):
     """What one training step learns from a batch. Everything but ``total`` is detached.
@@ -28,6 +30,9 @@ class Loss(NamedTuple):
         Number of rows in which each unit fired.
     active : Tensor, shape ()
         Mean number of active columns a row (L0).
+    noted : dict of str to Tensor, shape ()
+        Numbers of the batch that are no part of ``total`` but that :meth:`Design.end_step` needs, e.g. a threshold to
+        be averaged. Several processes average them; the log shows them beside the terms.
     """
 
     total: Tensor
@@ -36,6 +41,7 @@ class Loss(NamedTuple):
     row_errors: Tensor
     fired: Tensor
     active: Tensor
+    noted: dict[str, Tensor] = _NOTHING
 
 
 class Design(nn.Module, ABC):
@@ -110,8 +116,8 @@ class Design(nn.Module, ABC):
     def end_step(self, loss: Loss, rows: int) -> None:
         """Restore constraints after the optimiser's step and take note of which units fired in the ``rows`` rows."""
 
-    def extra_state(self) -> dict[str, Any]:
-        """Plain numbers to show with the log, e.g. steps in which a penalty had to be skipped."""
+    def log_extra(self) -> dict[str, Any]:
+        """Plain numbers of the design's state to show in the log, e.g. how often a penalty had to be skipped."""
         return {}
 
 

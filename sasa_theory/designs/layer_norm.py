@@ -11,18 +11,19 @@ The two columns fire in practically every row and each is a unit of its own: the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import choice
 
-from .config import DesignConfig, config_class
+from .around import AroundConfig
 from .contract import Design, Loss
 from .linear import LinearDesign
+
+Space = Literal["normalised", "raw"]
 
 EPSILON = 1e-5
 """Added to the deviation, in units of the activations: a constant row is normalised to 0."""
@@ -45,7 +46,7 @@ class Normalised(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerNormedConfig(DesignConfig):
+class LayerNormedConfig(AroundConfig):
     """Settings of :class:`LayerNormed`.
 
     Attributes
@@ -55,25 +56,20 @@ class LayerNormedConfig(DesignConfig):
     space : str
         Where the error is minimised: ``normalised`` (every row counts alike; arXiv 2606.06333) or ``raw`` (a row
         counts ``scale^2`` times: what the authors' released code does).
-    width : int
-        That of ``inner``; not given.
     """
 
     kind = "layer_norm"
 
-    inner: DesignConfig
-    space: Literal["normalised", "raw"] = "normalised"
-    width: int = field(init=False)
+    space: Space = "normalised"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, DesignConfig) or isinstance(self.inner, LayerNormedConfig):
+        super().__post_init__()
+        if isinstance(self.inner, LayerNormedConfig):
             raise ValueError(
                 f"inner must be the config of a design that is not layer-normed yet, got {self.inner!r}; "
-                "e.g. inner=config('topk', width=768, atoms=12288, k=60)"
+                "the nearest possible is its own inner"
             )
-        choice("space", self.space, ("normalised", "raw"))
-        object.__setattr__(self, "width", self.inner.width)
-        super().__post_init__()
+        choice("space", self.space, get_args(Space))
 
     @property
     def columns(self) -> int:
@@ -86,25 +82,6 @@ class LayerNormedConfig(DesignConfig):
         if not isinstance(inner, LinearDesign):
             raise ValueError(f"inner must build a linear design, got {self.inner.kind!r}, a {type(inner).__name__}")
         return LayerNormed(inner, self.space)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values: ``space``, and the inner config's own with its ``kind``."""
-        return {"inner": {"kind": self.inner.kind, **self.inner.to_dict()}, "space": self.space}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The config of a mapping whose ``inner`` is a config, or a mapping with its ``kind`` among its fields.
-
-        Raises
-        ------
-        ValueError
-            If a field or the kind is unknown, missing or impossible.
-        """
-        inner = values.get("inner")
-        if isinstance(inner, Mapping):
-            kind = config_class("kind of the inner design", str(inner.get("kind")))
-            values = {**values, "inner": kind.from_dict({k: v for k, v in inner.items() if k != "kind"})}
-        return super().from_dict(values)
 
 
 class LayerNormed(Design):
@@ -122,10 +99,10 @@ class LayerNormed(Design):
 
     epsilon: Tensor
 
-    def __init__(self, inner: LinearDesign, space: Literal["normalised", "raw"] = "normalised") -> None:
+    def __init__(self, inner: LinearDesign, space: Space = "normalised") -> None:
         super().__init__(inner.width, inner.columns + _SIDE)
         self.config, self.inner = LayerNormedConfig(inner=inner.config, space=space), inner
-        self.register_buffer("epsilon", torch.tensor(EPSILON))
+        self.register_buffer("epsilon", inner.decoder.new_tensor(EPSILON))
 
     def normalise(self, x: Tensor) -> Normalised:
         """Rows with mean 0 and deviation 1, and what was taken from them."""
@@ -199,9 +176,9 @@ class LayerNormed(Design):
         """The inner design's, told of its own units."""
         self.inner.end_step(loss._replace(fired=loss.fired[..., :-_SIDE]), rows)
 
-    def extra_state(self) -> dict[str, Any]:
+    def log_extra(self) -> dict[str, Any]:
         """The inner design's."""
-        return self.inner.extra_state()
+        return self.inner.log_extra()
 
     @torch.no_grad()
     def absorb_scale(self, scale: float) -> None:

@@ -103,6 +103,13 @@ class LinearDesign(Design):
             normalise_rows(self.decoder.detach())
         self.idle.add_(rows).masked_fill_(loss.fired > 0, 0)
 
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """What a freshly initialised column, or unit, has in each parameter that is neither encoder nor decoder.
+
+        Keys are names of parameters whose first dimension counts columns or units.
+        """
+        return {} if self.encoder_bias is None else {"encoder_bias": 0.0}
+
     @torch.no_grad()
     def absorb_scale(self, scale: float) -> None:
         """Turn a design trained on ``scale * x`` into the equal one for ``x``: its codes shrink by ``scale``.

@@ -92,6 +92,7 @@ def get(name: str, *, seed: int = 0, **settings: Any) -> Design:
     seed : int
         Seed of the initial weights.
     **settings
-        Fields of the config, see :func:`config`.
+        Fields of the config, see :func:`config`. Instead of ``active``, the number of active groups, their columns may
+        be given as ``l0``.
     """
     return config(name, **settings).build(torch.Generator().manual_seed(seed))

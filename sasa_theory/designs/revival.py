@@ -9,6 +9,11 @@ from .kernels import TopUnits, decode_active, encode_active
 from .linear import LinearDesign
 
 
+def any_dead(idle: Tensor, dead_after: int, coefficient: Tensor) -> bool:
+    """Whether an auxiliary loss of this coefficient, of any member of an ensemble, has dead units to train."""
+    return bool(((coefficient > 0).unsqueeze(-1) & (idle >= dead_after)).any())
+
+
 def explain_residual(
     design: LinearDesign,
     inputs: Tensor,

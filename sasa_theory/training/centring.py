@@ -8,6 +8,8 @@ from torch import Tensor
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.layer_norm import LayerNormed
 
+from .ensemble import Ensemble
+
 ROWS = 2**12
 """Samples from which the middle is computed."""
 
@@ -36,7 +38,8 @@ def centre_bias(design: Design, rows: Tensor, middle: str) -> None:
     biases = [p for name, p in design.named_parameters() if name.rpartition(".")[2] == "decoder_bias"]
     if not biases:
         raise ValueError(f"centre must be 'none' for {type(design).__name__}, which has no decoder_bias")
-    inputs = design.normalise(rows).u if isinstance(design, LayerNormed) else rows
+    one = design.members[0] if isinstance(design, Ensemble) else design
+    inputs = one.normalise(rows).u if isinstance(one, LayerNormed) else rows
     value = inputs.mean(dim=0) if middle == "mean" else geometric_median(inputs)
     for bias in biases:
         bias.copy_(value)

@@ -68,8 +68,8 @@ def write(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping
         temporary.rename(final)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        steps = _steps(folder)
-        kept = f"the last good one is {folder / f'step-{steps[-1]:06d}'}" if steps else "there is none before it"
+        older = steps(folder)
+        kept = f"the last good one is {folder / f'step-{older[-1]:06d}'}" if older else "there is none before it"
         raise OSError(
             f"the checkpoint of step {step} could not be written to {folder} ({error}); {kept}. "
             "Make room and continue with resume=True"
@@ -77,7 +77,7 @@ def write(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    for old in _steps(folder)[:-KEPT]:
+    for old in steps(folder)[:-KEPT]:
         shutil.rmtree(folder / f"step-{old:06d}", ignore_errors=True)
     return final
 
@@ -90,11 +90,11 @@ def latest(folder: Path) -> Checkpoint | None:
     ValueError
         If a file of it is missing, damaged, or of a newer version; the message names file and remedy.
     """
-    steps = _steps(folder)
-    if not steps:
+    found = steps(folder)
+    if not found:
         return None
-    path = folder / f"step-{steps[-1]:06d}"
-    remedy = f"remove {path} to continue from the checkpoint before it" if len(steps) > 1 else "train anew"
+    path = folder / f"step-{found[-1]:06d}"
+    remedy = f"remove {path} to " + ("continue from the checkpoint before it" if len(found) > 1 else "train anew")
     try:
         state = json.loads((path / _STATE).read_text(encoding="utf-8"))
         tensors = load_file(path / _TENSORS)
@@ -106,10 +106,11 @@ def latest(folder: Path) -> Checkpoint | None:
         raise ValueError(
             f"{path / _STATE}: version is {state.get('version')}, this program reads {VERSION}; update sasa-theory"
         )
-    return Checkpoint(path, steps[-1], tensors, state)
+    return Checkpoint(path, found[-1], tensors, state)
 
 
-def _steps(folder: Path) -> list[int]:
+def steps(folder: Path) -> list[int]:
+    """Steps of a folder's checkpoints, the last one last."""
     if not folder.is_dir():
         return []
     return sorted(int(match[1]) for entry in folder.iterdir() if (match := _NAME.fullmatch(entry.name)))

@@ -58,7 +58,7 @@ def check_explosion(reading: Reading, step: int, rate: float, recipe: Recipe) ->
     if bool((reading.loss <= EXPLOSION * reference).all()):
         return
     sizes = {name: float(value.max()) for name, value in reading.terms.items() if value.isfinite().all()}
-    largest = max(sizes, key=lambda name: sizes[name])
+    largest = max(sizes, key=lambda name: sizes[name], default="reconstruction")
     cause = (
         _learning_rate(rate, recipe)
         if largest == "reconstruction"
@@ -82,6 +82,8 @@ def likely_cause(loss: Loss, batch: Tensor, rate: float, recipe: Recipe) -> str:
     broken = [name for name, value in terms.items() if not isfinite(value)]
     if broken and "reconstruction" not in broken:
         return f"the penalty {broken[0]!r} is {terms[broken[0]]} while the error is finite; lower its coefficient"
+    if broken and bool(loss.row_errors.mean(dim=-1).isfinite().all()):
+        return "rows of another process are to blame, whose own message says how"
     if recipe.autocast:
         return "bfloat16 is the likely cause; set autocast=False, or lower the learning rate"
     return _learning_rate(rate, recipe)

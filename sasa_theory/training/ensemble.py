@@ -17,9 +17,9 @@ from torch.func import functional_call, stack_module_state
 
 from sasa_theory.bounds.validate import real
 from sasa_theory.designs.contract import Design, Loss
-from sasa_theory.designs.linear import LinearDesign
 
 from .normalising import Rescalable
+from .settings import settings_of
 
 
 class Ensemble(Design):
@@ -32,7 +32,8 @@ class Ensemble(Design):
     Parameters
     ----------
     members : sequence of Design
-        Of one class, one shape, one device; what is no tensor (k, schedules) must be the same in all. They are copied.
+        Of one class, shape, dtype and device; what is no tensor (k, schedules) must be the same in all. They are
+        copied.
     rates : sequence of float, optional
         Learning rate of each member as a multiple of the recipe's.
 
@@ -83,6 +84,14 @@ class Ensemble(Design):
         """Reconstructions of every member's codes, shape (members, n, columns) to (members, n, width)."""
         return self._each(lambda design, own: design.decode(own), codes)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstructions by every member, shape (members, n, width)."""
+        return self._each(lambda design: design(x))
+
+    def presence(self, codes: Tensor) -> Tensor:
+        """How strongly the units of every member fire, shape (members, n, columns) to (members, n, units)."""
+        return self._each(lambda design, own: design.presence(own), codes)
+
     def loss(self, x: Tensor) -> Loss:
         """Losses of all members on the same batch; every field has one more leading dimension."""
         return self._each(lambda design: design.loss(x))
@@ -99,11 +108,11 @@ class Ensemble(Design):
 
     def end_step(self, loss: Loss, rows: int) -> None:
         """Scale each member's step by its rate (every step of Adam is linear in it), then the members' own hook."""
-        if self.rates is not None:
-            for name, parameter in self.stacked.named_parameters():
-                before = self._before[name]
-                rates = parameter.new_tensor(self.rates).reshape(-1, *[1] * (parameter.ndim - 1))
-                parameter.detach().copy_(before + rates * (parameter.detach() - before))
+        before, self._before = self._before, {}  # empty where no step was taken, as when constraints are restored
+        for name, start in before.items():
+            parameter = self.stacked.get_parameter(name).detach()
+            rates = parameter.new_tensor(self.rates).reshape(-1, *[1] * (parameter.ndim - 1))
+            parameter.copy_(start + rates * (parameter - start))
         self.stacked.end_step(loss, rows)
 
     def absorb_scale(self, scale: float) -> None:
@@ -118,14 +127,17 @@ class Ensemble(Design):
             raise ValueError(f"{type(self.stacked).__name__} has no absorb_scale; set normalise='none'")
         self.stacked.absorb_scale(scale)
 
-    def extra_state(self) -> dict[str, Any]:
+    def log_extra(self) -> dict[str, Any]:
         """The members' own."""
-        return self.stacked.extra_state()
+        return self.stacked.log_extra()
 
     @torch.no_grad()
     def split(self) -> list[Design]:
-        """The members as designs of their own, with copies of their present weights."""
+        """The members as designs of their own, with copies of their present weights, on the device of these."""
         designs = [deepcopy(member) for member in self.members]
+        for parameter in self.stacked.parameters():
+            designs = [design.to(parameter) for design in designs]
+            break
         state = self.stacked.state_dict()
         for i, design in enumerate(designs):
             design.load_state_dict({name: tensor[i] for name, tensor in state.items()})
@@ -167,19 +179,16 @@ def _check_alike(first: Design, other: Design, i: int) -> None:
     if type(other) is not type(first):
         got = f"{type(first).__name__} and, as member {i}, {type(other).__name__}"
         raise ValueError(f"members must be of one class, got {got}")
+    ours, own = settings_of(first), settings_of(other)
+    for name in {**ours, **own}:
+        one, two = ours.get(name), own.get(name)
+        if one != two and not _held_by_a_buffer(first, other, one, two):
+            raise ValueError(f"members must match: {name} = {two!r} of member {i}, {one!r} of member 0")
     theirs = other.state_dict()
     for name, tensor in first.state_dict().items():
         if theirs[name].shape != tensor.shape:
             shapes = f"shape {tuple(theirs[name].shape)}, that of member 0 {tuple(tensor.shape)}"
             raise ValueError(f"members must match: {name} of member {i} has {shapes}")
-    ours, own = _settings(first), _settings(other)
-    for name in ours:
-        if ours[name] != own[name] and not _held_by_a_buffer(first, other, ours[name], own[name]):
-            raise ValueError(f"members must match: {name} = {own[name]!r} of member {i}, {ours[name]!r} of member 0")
-
-
-def _settings(design: Design) -> dict[str, Any]:
-    return design.config.to_dict() if isinstance(design, LinearDesign) else {}
 
 
 def _held_by_a_buffer(first: Design, other: Design, ours: object, own: object) -> bool:

@@ -19,10 +19,12 @@ class Interrupt:
 def deferred(*, active: bool = True) -> Iterator[Interrupt]:
     """Inside, the first Ctrl-C only sets ``requested``; a second one interrupts at once, as ever.
 
-    Nothing changes if not ``active``, nor outside the main thread, which alone can do so.
+    Nothing changes if not ``active``, nor outside the main thread, which alone can do so, nor where Ctrl-C is ignored,
+    as in processes that a script starts in the background.
     """
     interrupt = Interrupt()
-    if not active or current_thread() is not main_thread():
+    ignored = signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None)  # None: the handler is not Python's to restore
+    if not active or ignored or current_thread() is not main_thread():
         yield interrupt
         return
 

@@ -25,7 +25,7 @@ class Entry:
     loss : float
         Mean of what is minimised.
     terms : dict of str to float
-        Its parts, coefficients included, and what else the design reports with them; null in the file if not finite.
+        Its parts, coefficients included, and what the losses noted besides; null in the file if not finite.
     ev : float or None
         Explained variance ``1 - E||x - x_hat||^2 / E||x - mean x||^2``; the numerator is that of the steps since the
         entry before, the denominator that of all batches at which an entry was written. None for constant activations.
@@ -38,7 +38,7 @@ class Entry:
     seconds : float
         Time spent on training so far.
     extra : dict
-        What the design shows of its own, see :meth:`sasa_theory.designs.Design.extra_state`.
+        What the design shows of its own, see :meth:`sasa_theory.designs.Design.log_extra`.
     members : dict of str to list
         ``loss``, ``ev``, ``l0`` and ``dead`` of each member of an ensemble, whose means stand above; else empty.
     """
@@ -83,14 +83,26 @@ class Log:
     def __init__(self, folder: Path | None, step: int = 0, tensorboard: Path | None = None) -> None:
         self._path = None if folder is None else folder / FILE
         self.entries: list[Entry] = [] if self._path is None else _cut(self._path, step)
-        self._board = None if tensorboard is None else _board(tensorboard)
+        self._board = None if tensorboard is None else _board(tensorboard, step)
 
     def add(self, entry: Entry) -> None:
-        """Append an entry everywhere."""
+        """Append an entry everywhere.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, e.g. because the disk is full.
+        """
         self.entries.append(entry)
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(entry)) + "\n")
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(entry)) + "\n")
+            except OSError as error:
+                raise OSError(
+                    f"{self._path} could not be written at step {entry.step} ({error}). "
+                    "Make room and continue from the last checkpoint with resume=True"
+                ) from error
         if self._board is not None:
             values = {"loss": entry.loss, "l0": entry.l0, "dead": entry.dead, "lr": entry.lr}
             values |= {f"terms/{name}": value for name, value in entry.terms.items() if value is not None}
@@ -125,10 +137,10 @@ def _cut(path: Path, step: int) -> list[Entry]:
     return entries
 
 
-def _board(folder: Path) -> _Writer:
+def _board(folder: Path, step: int) -> _Writer:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ImportError("tensorboard is not installed; pip install tensorboard, or train without it") from None
-    writer: _Writer = SummaryWriter(str(folder))
+    writer: _Writer = SummaryWriter(str(folder), purge_step=step + 1)  # hides what is about to be repeated
     return writer

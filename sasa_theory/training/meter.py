@@ -18,6 +18,8 @@ class Reading(NamedTuple):
     ----------
     terms : dict of str to Tensor
         Parts of the loss as they entered it; their sum is the loss.
+    noted : dict of str to Tensor
+        What the losses noted besides, see :class:`~sasa_theory.designs.Loss`.
     loss, error, active : Tensor
         Loss, squared error summed over the width, active columns a row.
     dead : Tensor
@@ -29,6 +31,7 @@ class Reading(NamedTuple):
     """
 
     terms: dict[str, Tensor]
+    noted: dict[str, Tensor]
     loss: Tensor
     error: Tensor
     active: Tensor
@@ -48,6 +51,7 @@ class Meter:
     def __init__(self) -> None:
         self._scalars: dict[str, list[Tensor]] = {"loss": [], "error": [], "active": []}
         self._terms: list[dict[str, Tensor]] = []
+        self._noted: list[dict[str, Tensor]] = []
         self._fired: Tensor | None = None
         self._first: Tensor | None = None
         self._seen = 0
@@ -62,6 +66,7 @@ class Meter:
         self._scalars["error"].append(loss.error)
         self._scalars["active"].append(loss.active)
         self._terms.append(loss.terms)
+        self._noted.append(loss.noted)
         if self._fired is None:
             self._fired = loss.fired.clone()
         else:
@@ -87,13 +92,16 @@ class Meter:
         assert self._fired is not None, "a reading needs a step before it"
         assert self._first is not None
         means = {name: _mean(values) for name, values in self._scalars.items()}
-        terms = {name: _mean(column) for name, column in self._columns().items()}
+        terms, noted = (
+            {name: _mean(column) for name, column in self._columns(kept).items()} for kept in (self._terms, self._noted)
+        )
         dead = (self._fired == 0).to("cpu", torch.float64).mean(dim=-1)
         for values in self._scalars.values():
             values.clear()
         self._terms.clear()
+        self._noted.clear()
         self._fired = None
-        return Reading(terms, means["loss"], means["error"], means["active"], dead, self._first, self.variance)
+        return Reading(terms, noted, means["loss"], means["error"], means["active"], dead, self._first, self.variance)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything between two readings, for a checkpoint."""
@@ -107,7 +115,8 @@ class Meter:
             out["first"] = self._first
         if self._fired is not None:
             out |= {f"scalar.{name}": torch.stack(values) for name, values in self._scalars.items()}
-            out |= {f"term.{name}": torch.stack(column) for name, column in self._columns().items()}
+            for kind, kept in (("term", self._terms), ("noted", self._noted)):
+                out |= {f"{kind}.{name}": torch.stack(column) for name, column in self._columns(kept).items()}
             out["fired"] = self._fired
         return out
 
@@ -117,15 +126,19 @@ class Meter:
         self._shift, self._sum = tensors["shift"], tensors["sum"].to("cpu")
         self._fired, self._first = tensors.get("fired"), tensors.get("first")
         self._scalars = {name: list(tensors.get(f"scalar.{name}", ())) for name in self._scalars}
-        names = [name.removeprefix("term.") for name in tensors if name.startswith("term.")]
-        rows = len(self._scalars["loss"])
-        self._terms = [{name: tensors[f"term.{name}"][row] for name in names} for row in range(rows)]
+        self._terms, self._noted = (
+            [
+                {name.removeprefix(kind): column[row] for name, column in tensors.items() if name.startswith(kind)}
+                for row in range(len(self._scalars["loss"]))
+            ]
+            for kind in ("term.", "noted.")
+        )
 
-    def _columns(self) -> dict[str, list[Tensor]]:
-        """Values of each term step by step; 0 where a step did without it."""
-        names = dict.fromkeys(name for terms in self._terms for name in terms)
+    def _columns(self, kept: list[dict[str, Tensor]]) -> dict[str, list[Tensor]]:
+        """Values of each name step by step; 0 where a step did without it."""
+        names = dict.fromkeys(name for step in kept for name in step)
         zero = torch.zeros_like(self._scalars["error"][0])
-        return {name: [terms.get(name, zero) for terms in self._terms] for name in names}
+        return {name: [step.get(name, zero) for step in kept] for name in names}
 
 
 def _mean(values: list[Tensor]) -> Tensor:

@@ -6,8 +6,10 @@ Start with ``torchrun --nproc-per-node 2 script.py``; in the script, train insid
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -17,6 +19,8 @@ from torch.nn.parallel import DistributedDataParallel
 from sasa_theory.designs.contract import Design, Loss
 
 from .step import Objective
+
+_ARGUMENTS = signature(DistributedDataParallel).parameters
 
 
 class Processes:
@@ -51,18 +55,22 @@ class Processes:
     def objective(self, design: Design) -> Objective:
         """The design's loss, whose gradients are averaged over the processes and whose numbers are those of all rows.
 
-        A design that selects over the batch (BatchTopK) selects over each process' share.
+        What is a mean over rows comes out as in one process. What looks at the batch as a whole, as BatchTopK's
+        selection and auxiliary losses relative to the batch's variance do, looks at each process' share by itself.
         """
         if self.size == 1:
             return design.loss
-        wrapped = DistributedDataParallel(_LossOf(design), broadcast_buffers=False, find_unused_parameters=True)
+        # Some designs leave parameters out in some steps. Buffers need no syncing: every process updates them alike.
+        sync = "forward_sync_buffers" if "forward_sync_buffers" in _ARGUMENTS else "broadcast_buffers"  # the older name
+        arguments: dict[str, Any] = {"find_unused_parameters": True, sync: False}
+        wrapped = DistributedDataParallel(_LossOf(design), **arguments)
         return lambda batch: self._of_all_rows(wrapped(batch))
 
     def agree(self, wish: int) -> int:
         """The largest wish of any process, so that all of them log, save or stop at the same step."""
         if self.size == 1:
             return wish
-        largest = torch.tensor(wish, device=self._device)
+        largest = torch.tensor(wish)
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
 
@@ -70,7 +78,7 @@ class Processes:
         """Plain values of every process, in the order of ranks."""
         if self.size == 1:
             return [state]
-        own = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8).to(self._device)
+        own = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
         longest = self.agree(len(own))
         padded = own.new_full((longest,), ord(" "))
         padded[: len(own)] = own
@@ -78,29 +86,39 @@ class Processes:
         distributed.all_gather(texts, padded)
         return [json.loads(bytes(text.tolist())) for text in texts]
 
+    def all_rows(self, batch: Tensor) -> Tensor:
+        """The rows of every process' share of a batch."""
+        if self.size == 1:
+            return batch
+        shares = [torch.empty_like(batch) for _ in range(self.size)]
+        distributed.all_gather(shares, batch.contiguous())
+        return torch.cat(shares)
+
     def wait(self) -> None:
         """Until every process has come here."""
-        if self.size > 1:
-            distributed.barrier()
-
-    @property
-    def _device(self) -> str:
-        return "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        self.agree(0)
 
     def _of_all_rows(self, loss: Loss) -> Loss:
-        """Numbers of all rows from those of each process' rows; the total stays, since backward starts from it."""
-        means = torch.stack([loss.error, loss.active, *loss.terms.values()]) / self.size
+        """Numbers of all rows from those of each process' rows; the gradient of the total stays the process' own."""
+        own = loss.total.detach()
+        numbers = [own, loss.error, loss.active, *loss.terms.values(), *loss.noted.values()]
+        means = torch.stack(numbers) / self.size
         distributed.all_reduce(means)
         fired = loss.fired.clone()
         distributed.all_reduce(fired)
-        error, active, *terms = means.unbind()
-        named = dict(zip(loss.terms, terms, strict=True))
-        return loss._replace(error=error, active=active, terms=named, fired=fired)
+        total, error, active, *parts = means.unbind()
+        terms = dict(zip(loss.terms, parts, strict=False))
+        noted = dict(zip(loss.noted, parts[len(terms) :], strict=True))
+        total = loss.total + (total - own)  # where some process' rows make it infinite, all processes see it at once
+        return loss._replace(total=total, error=error, active=active, terms=terms, fired=fired, noted=noted)
 
 
 @contextmanager
 def process_group() -> Iterator[Processes]:
-    """Join the processes that torchrun started: over NCCL, each on its own device, where there is CUDA; else over gloo.
+    """Join the processes that torchrun started.
+
+    Where the machine has a CUDA device for each of its processes, each gets its own as the current one and what is on
+    the devices goes over NCCL; everything else goes over gloo.
 
     >>> with process_group():
     ...     trained = train(design, world, Budget(tokens=3_000_000, batch_size=2048))
@@ -110,10 +128,10 @@ def process_group() -> Iterator[Processes]:
     if not distributed.is_torchelastic_launched():
         yield Processes()
         return
-    cuda = torch.cuda.is_available()
-    if cuda:
+    enough = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+    if enough:
         torch.cuda.set_device(distributed.get_node_local_rank())
-    distributed.init_process_group("nccl" if cuda else "gloo")
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if enough else "gloo")
     try:
         yield Processes()
     finally:

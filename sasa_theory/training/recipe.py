@@ -11,7 +11,8 @@ from sasa_theory.designs.config import set_real, set_whole
 
 Optimiser = Literal["adam", "adamw"]
 Shape = Literal["linear", "cosine"]
-Normalisation = Literal["none", "unit_mean_square", "layer_norm"]
+Normalisation = Literal["none", "unit_mean_square", "layer_norm", "layer_norm_raw"]
+Space = Literal["normalised", "raw"]
 Centre = Literal["none", "mean", "median"]
 
 _WARMUP, _WARMUP_SHARE = 1000, 20
@@ -46,7 +47,8 @@ class Recipe:
         Largest norm of the gradient of all parameters together.
     normalise : str
         ``unit_mean_square``: train on ``c x`` with ``E||c x||^2 = width``; the finished design takes ``x`` itself.
-        ``layer_norm``: the design is wrapped in :class:`sasa_theory.designs.layer_norm.LayerNormed`.
+        ``layer_norm``: the design is wrapped in :class:`sasa_theory.designs.layer_norm.LayerNormed`;
+        ``layer_norm_raw``: likewise, with errors measured before normalisation, in the units of the activations.
     centre : str
         Where the decoder's bias starts: as the design has it, or at the mean or the geometric median of a sample.
     autocast : bool
@@ -110,6 +112,12 @@ class Recipe:
     def peak(self, columns: int) -> float:
         """Peak learning rate for a design with this many columns."""
         return 2e-4 * (2**14 / columns) ** 0.5 if self.lr is None else self.lr
+
+    @property
+    def space(self) -> Space | None:
+        """Where a layer-normed design measures its error; None if there is no layer norm."""
+        spaces: dict[Normalisation, Space] = {"layer_norm": "normalised", "layer_norm_raw": "raw"}
+        return spaces.get(self.normalise)
 
     def warmup_steps(self, steps: int) -> int:
         """Steps of warm-up in a run of ``steps``.

@@ -12,23 +12,28 @@ from .recipe import Recipe
 
 _BETAS_NO_MOMENTUM = (0.0, 0.999)
 _SASA = {"lr": 2e-4, "warmup": 1000, "normalise": "layer_norm"}
+_SASA_RELEASE = {**_SASA, "normalise": "layer_norm_raw"}
 _TOPK = {"warmup": 1000, "clip": 1.0, "normalise": "unit_mean_square", "centre": "median"}
 _SOFTSAE = {"clip": 1.0, "normalise": "unit_mean_square", "centre": "median"}
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # arXiv 2606.06333 trains with weight decay; its release never hands it to the optimiser.
+    # arXiv 2606.06333 trains with weight decay; its release never hands it to the optimiser, and measures errors before
+    # normalisation, for which its penalty's coefficient is meant.
     "sasa": _SASA | {"optimiser": "adamw", "weight_decay": 1e-3},
-    "sasa/release": _SASA,
-    "sasa/release_map": _SASA,
+    "sasa/release": _SASA_RELEASE,
+    "sasa/release_map": _SASA_RELEASE,
     # Its synthetic experiments, for every design in them.
     "synthetic": {"lr": 1e-3, "warmup": 0, "decay": 0.0, "clip": 1.0},
     # Baselines as dictionary_learning trains them; topk after arXiv 2406.04093, whose rule gives lr.
     "relu": {"lr": 1e-4, "warmup": 1000, "normalise": "unit_mean_square"},
+    # Anthropic, Circuits Updates April 2024, "Update on how we train SAEs".
     "relu/april": {"lr": 5e-5, "warmup": 0, "clip": 1.0, "normalise": "unit_mean_square"},
     "gated": {"lr": 5e-5, "betas": _BETAS_NO_MOMENTUM, "warmup": 1000, "normalise": "unit_mean_square"},
     "jumprelu": {"lr": 7e-5, "betas": _BETAS_NO_MOMENTUM, "warmup": 1000, "normalise": "unit_mean_square"},
     "topk": _TOPK,
-    "topk/openai": {"eps": 6.25e-10, "ema": 0.999, "warmup": 0, "decay": 0.0, "clip": 1.0, "centre": "median"},
+    # arXiv 2406.04093 itself, which centres and scales its inputs token by token.
+    "topk/openai": {"eps": 6.25e-10, "ema": 0.999, "warmup": 0, "decay": 0.0, "clip": 1.0, "centre": "median"}
+    | {"normalise": "layer_norm"},
     "batch-topk": _TOPK,
     "group-batch-topk": _TOPK,
     "matryoshka": _TOPK,

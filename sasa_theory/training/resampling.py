@@ -20,8 +20,9 @@ def resample(
 
     Each row of a dead unit becomes the direction of ``x - b_d`` for an input drawn with probability proportional to
     the square of its loss ``||x - x_hat||^2``: in the decoder with the mean norm of the living rows (1 where rows have
-    norm 1), in the encoder with :data:`ENCODER_SHARE` of the living rows' mean norm. Its encoder bias becomes 0, as do
-    the optimiser's moments of all these entries and the unit's count of idle tokens.
+    norm 1), in the encoder, unless that is the same tensor, with :data:`ENCODER_SHARE` of the living rows' mean norm.
+    Biases, thresholds and gates start afresh (:meth:`~sasa_theory.designs.linear.LinearDesign.fresh_entries`); the
+    optimiser's moments of all these entries and the unit's count of idle tokens become 0.
 
     Parameters
     ----------
@@ -52,14 +53,17 @@ def resample(
     rows = (units.unsqueeze(-1) * design.rank + torch.arange(design.rank, device=units.device)).flatten()
     living = dead.logical_not().repeat_interleave(design.rank)
     design.decoder[rows] = directions * design.decoder[living].norm(dim=-1).mean()
-    design.encoder[rows] = directions * (ENCODER_SHARE * design.encoder[living].norm(dim=-1).mean())
-    restarted: list[Tensor] = [design.decoder, design.encoder]
-    if design.encoder_bias is not None:
-        design.encoder_bias[rows] = 0.0
-        restarted.append(design.encoder_bias)
-    for parameter in restarted:
+    if design.encoder is not design.decoder:
+        design.encoder[rows] = directions * (ENCODER_SHARE * design.encoder[living].norm(dim=-1).mean())
+    restarted = [(design.decoder, rows), (design.encoder, rows)]
+    for name, entry in design.fresh_entries().items():
+        parameter = design.get_parameter(name)
+        own = rows if len(parameter) == design.columns else units
+        parameter[own] = entry
+        restarted.append((parameter, own))
+    for parameter, own in restarted:
         for moment in optimiser.state[parameter].values():
             if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                moment[rows] = 0.0
+                moment[own] = 0.0
     design.idle[units] = 0
     return len(units)

@@ -40,6 +40,8 @@ class Run:
         Everything else.
     generators : Mapping of str to torch.Generator
         Every generator that training draws from, so that checkpoints hold their states; ``resampling`` must be one.
+    processes : Processes
+        Who shares the batches.
     scale : float
         Factor of the activations.
 
@@ -65,6 +67,7 @@ class Run:
         budget: Budget,
         recipe: Recipe,
         generators: Mapping[str, torch.Generator],
+        processes: Processes,
         *,
         scale: float = 1.0,
     ) -> None:
@@ -75,8 +78,8 @@ class Run:
         self.device, self.dtype = first.device, first.dtype
         self.optimiser = build_optimiser(parameters, recipe, leading=design.leading)
         self.schedule = Schedule.of(recipe, budget.steps, design.columns)
-        self.processes = Processes()
-        self.step = Step(design, self.processes.objective(design), self.optimiser, self.schedule, recipe)
+        self.processes = processes
+        self.step = Step(design, processes.objective(design), self.optimiser, self.schedule, recipe)
         self.average = Average(design, recipe.ema) if recipe.ema else None
         self.meter = Meter()
         self.steps_taken, self.seconds = 0, 0.0
@@ -85,8 +88,14 @@ class Run:
         self._resampled = _resampled(design) if recipe.resample_every else None
 
     def advance(self) -> None:
-        """Take one step."""
-        batch = next(self.stream).to(self.device, self.dtype, non_blocking=True)
+        """Take one step.
+
+        Raises
+        ------
+        ValueError
+            If the stream ends, or gives a batch of another shape.
+        """
+        batch = self._batch().to(self.device, self.dtype, non_blocking=True)
         if self.scale != 1.0:
             batch = batch * self.scale
         loss = self.step(self.steps_taken, batch, self.budget.batch_size)
@@ -96,6 +105,21 @@ class Run:
         self._resample(batch)
         if self.average is not None:
             self.average.update()
+
+    def _batch(self) -> Tensor:
+        rows, taken = self.processes.share(self.budget.batch_size), self.steps_taken
+        batch = next(self.stream, None)
+        if batch is None:
+            seen = taken * self.budget.batch_size
+            raise ValueError(
+                f"the source ended after {taken} of {self.budget.steps} steps; let it begin again by itself, or ask "
+                f"for tokens={seen} at most"
+            )
+        if batch.shape != (rows, self.design.width):
+            raise ValueError(
+                f"batches must be of shape {(rows, self.design.width)}, got {tuple(batch.shape)} at step {taken}"
+            )
+        return batch
 
     def _resample(self, batch: Tensor) -> None:
         every, design = self.recipe.resample_every, self._resampled
@@ -131,7 +155,7 @@ class Run:
         }
         if self.last is not None:
             last = self.last._asdict()
-            parts["last.term"] = last.pop("terms")
+            parts["last.term"], parts["last.noted"] = last.pop("terms"), last.pop("noted")
             parts["last"] = last
         return {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
 
@@ -164,8 +188,11 @@ class Run:
         if self.average is not None:
             self.average.load(parts["average"])
         if "last" in parts:
-            terms = {name: tensor.to(self.device) for name, tensor in parts.get("last.term", {}).items()}
-            self.last = Loss(terms=terms, **{name: tensor.to(self.device) for name, tensor in parts["last"].items()})
+            last, terms, noted = (
+                {name: tensor.to(self.device) for name, tensor in parts.get(part, {}).items()}
+                for part in ("last", "last.term", "last.noted")
+            )
+            self.last = Loss(**last, terms=terms, noted=noted)
         self.scale, self.seconds, self.steps_taken = state["scale"], state["seconds"], step
 
     def _moments(self) -> dict[str, Tensor]:

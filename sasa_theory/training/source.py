@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ _SEEDS = 2**53
 _FINGERPRINT_ROWS = 4096
 
 
+@runtime_checkable
 class Stream(Protocol):
     """Endless batches that can stop and continue: what a source's ``batches`` returns."""
 
@@ -113,15 +114,10 @@ class MemoryStream:
         rows = self._rank + self._shards * torch.arange(self._position, self._position + self._batch_size)
         self._position += self._batch_size
         size = len(self._source.activations)
-        first, last = int(rows[0]) // size, int(rows[-1]) // size
-        picked = (
-            [
-                self._shuffled(e)[rows[(rows >= e * size) & (rows < (e + 1) * size)] - e * size]
-                for e in range(first, last + 1)
-            ]
-            if last > first
-            else [self._shuffled(first)[rows - first * size]]
-        )
+        picked = []
+        for epoch in range(int(rows[0]) // size, int(rows[-1]) // size + 1):
+            inside = rows[(rows >= epoch * size) & (rows < (epoch + 1) * size)]
+            picked.append(self._shuffled(epoch)[inside - epoch * size])
         return self._source.activations[torch.cat(picked).to(self._source.activations.device)]
 
     def state_dict(self) -> dict[str, Any]:

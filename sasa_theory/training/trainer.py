@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 import torch
 
 from sasa_theory.bounds.validate import count, real
-from sasa_theory.designs.config import DesignConfig
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.layer_norm import LayerNormed
 from sasa_theory.designs.linear import LinearDesign
 
-from . import centring, checkpoints
+from . import centring
 from .allocator import keep_large_blocks
 from .budget import Budget
-from .divergence import check_explosion, check_weights
+from .checkpoints import Checkpoint
 from .ensemble import Ensemble
-from .interruption import deferred
-from .log import Entry, Log, number
+from .identity import find, identity
+from .log import Entry, Log
+from .loop import Saving, take_steps
 from .normalising import Rescalable, unit_mean_square_scale
 from .processes import Processes
 from .progress import Bar
 from .recipe import Recipe
 from .recipes import recipe as named_recipe
 from .run import Run
-from .source import Source
-
-_SAVE, _STOP = 1, 2
+from .source import Source, Stream
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Trained:
     average : Design or None
         The same with the moving average of the parameters, if the recipe asked for one.
     log : tuple of Entry
-        The log from the first step on.
+        The log from the first step on; of several processes, only the first has what was written before resuming.
     scale : float
         Factor of the activations during training, which the design has since taken over.
     """
@@ -55,25 +50,6 @@ class Trained:
     average: Design | None
     log: tuple[Entry, ...]
     scale: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Saving:
-    """Where and when a run leaves traces.
-
-    Attributes
-    ----------
-    folder : Path or None
-        For checkpoints and ``log.jsonl``; nothing is written if None.
-    every_steps : int
-        Steps between checkpoints; 0 for none by steps.
-    every_seconds : float
-        Seconds between checkpoints.
-    """
-
-    folder: Path | None
-    every_steps: int
-    every_seconds: float
 
 
 def train(
@@ -99,9 +75,11 @@ def train(
     Parameters
     ----------
     design : Design
-        Trained in place, on the device and in the dtype of its parameters. One without parameters returns as it is.
+        Trained in place, on the device and in the dtype of its parameters. One without parameters returns as it is; of
+        an :class:`Ensemble` that the recipe puts behind layer norm, copies are trained.
     source : Source
-        Of the design's width.
+        Of the design's width. Its streams must say where they stand (``state_dict``) if there is a folder, and know
+        shards if there are several processes.
     budget : Budget
         Tokens and batch size.
     recipe : Recipe or str or None
@@ -109,7 +87,7 @@ def train(
     seed : int
         Seed of the stream and of resampling. What is estimated before training is estimated from the stream's start.
     folder : path or None
-        Where checkpoints and ``log.jsonl`` go. The last two checkpoints are kept.
+        Where checkpoints, the last two, and ``log.jsonl`` go. If there are several processes, all must see it.
     resume : bool
         Continue from the last checkpoint in the folder, if there is one. On the same kind of device and as many threads
         the final weights are bit for bit those of an uninterrupted run.
@@ -131,102 +109,46 @@ def train(
     Raises
     ------
     ValueError
-        If an argument is out of range, the widths differ, the design cannot do what the recipe asks for, or the folder
-        holds another run (the message names the field).
+        If an argument is out of range, the widths differ, the design cannot do what the recipe asks for, the source
+        ends early or gives batches of another shape, or the folder holds another run (the message names the field).
     Diverged
         If the loss stops being finite or explodes. The last checkpoint stays.
     OSError
-        If a checkpoint cannot be written. The one before it stays.
+        If the log or a checkpoint cannot be written. The last checkpoint stays.
+    KeyboardInterrupt
+        Upon Ctrl-C; with a folder, after the step and its checkpoint. A second Ctrl-C does not wait for them.
     """
     if isinstance(recipe, str):
         recipe = named_recipe(recipe)
     recipe = recipe or Recipe()
     log_every, seed = int(count("log_every", log_every)), int(count("seed", seed, 0, 2**53))
-    saving = Saving(
-        folder=None if folder is None else Path(folder),
-        every_steps=int(count("checkpoint_steps", checkpoint_steps, 0)),
-        every_seconds=float(real("checkpoint_seconds", checkpoint_seconds, 0.0)),
-    )
+    every_steps = int(count("checkpoint_steps", checkpoint_steps, 0))
+    every_seconds = float(real("checkpoint_seconds", checkpoint_seconds, 0.0))
+    folder = None if folder is None else Path(folder)
     if source.width != design.width:
         raise ValueError(f"the design is of width {design.width}, the source of {source.width}; they must agree")
     if not any(p.requires_grad for p in design.parameters()):
         return Trained(design.eval(), None, (), 1.0)
+    processes = Processes()
+    if recipe.resample_every and processes.size > 1:
+        raise ValueError(f"resample_every must be 0 in a run of several processes, got {recipe.resample_every}")
     design = _prepared(design, recipe).train()
-    identity = _identity(design, budget, recipe, seed)
-    checkpoint = _found(saving.folder, identity, resume=resume)
-    run = _started(design, source, budget, recipe, seed, checkpoint)
-    first = run.processes.rank == 0
-    log = Log(saving.folder if first else None, run.steps_taken, Path(tensorboard) if tensorboard and first else None)
+    saving = Saving(
+        folder=folder,
+        every_steps=every_steps,
+        every_seconds=every_seconds,
+        identity=identity(design, budget, recipe, seed, processes.size),
+    )
+    found = find(folder, saving.identity, resume=resume)
+    run = _started(design, source, budget, recipe, seed, processes, saving, found)
+    first = processes.rank == 0
+    log = Log(folder if first else None, run.steps_taken, Path(tensorboard) if tensorboard and first else None)
     try:
         with keep_large_blocks(), Bar(budget.steps, run.steps_taken, shown=progress and first) as bar:
-            loop(run, log, bar, log_every, saving, identity)
+            take_steps(run, log, bar, log_every, saving)
     finally:
         log.close()
     return _finished(run, tuple(log.entries))
-
-
-def loop(run: Run, log: Log, bar: Bar, log_every: int, saving: Saving, identity: Mapping[str, Any]) -> None:
-    """Take the remaining steps of a run, writing log and checkpoints as they fall due."""
-    steps, saved_at, begun = run.budget.steps, monotonic(), monotonic() - run.seconds
-
-    def save() -> None:
-        if saving.folder is not None:
-            run.seconds = monotonic() - begun
-            run.check()
-            check_weights(run.design.parameters(), run.steps_taken, run.rate, run.recipe)
-            state = {"run": identity, **run.state()}
-            if run.processes.rank == 0:
-                checkpoints.write(saving.folder, run.steps_taken, run.tensors(), state)
-            run.processes.wait()
-
-    with deferred(active=saving.folder is not None) as interrupt:
-        while run.steps_taken < steps:
-            run.advance()
-            done, now = run.steps_taken, monotonic()
-            if done % log_every == 0 or done == steps:
-                run.seconds = now - begun
-                entry = _entry(run)
-                log.add(entry)
-                bar.show(entry)
-            due = saving.every_steps and done % saving.every_steps == 0
-            due = due or now - saved_at > saving.every_seconds or done == steps
-            wish = _STOP if interrupt.requested else _SAVE if due else 0
-            if saving.folder is not None:
-                wish = run.processes.agree(wish)
-            if wish:
-                save()
-                saved_at = monotonic()
-            if wish == _STOP:
-                raise KeyboardInterrupt
-
-
-def _entry(run: Run) -> Entry:
-    """The log's next entry.
-
-    Raises
-    ------
-    Diverged
-        If the loss is not finite or exploded.
-    """
-    run.check()
-    if run.batch is not None:
-        run.meter.see(run.batch)
-    reading = run.meter.read()
-    check_explosion(reading, run.steps_taken, run.rate, run.recipe)
-    each = {"loss": reading.loss, "ev": reading.explained, "l0": reading.active, "dead": reading.dead}
-    return Entry(
-        step=run.steps_taken,
-        tokens=run.steps_taken * run.budget.batch_size,
-        loss=float(reading.loss.mean()),
-        ev=number(float(reading.explained.mean())),
-        l0=float(reading.active.mean()),
-        dead=float(reading.dead.mean()),
-        terms={name: number(float(values.mean())) for name, values in reading.terms.items()},
-        lr=run.rate,
-        seconds=run.seconds,
-        extra=run.design.extra_state(),
-        members={name: [number(v) for v in values.tolist()] for name, values in each.items() if values.ndim},
-    )
 
 
 def _prepared(design: Design, recipe: Recipe) -> Design:
@@ -237,88 +159,61 @@ def _prepared(design: Design, recipe: Recipe) -> Design:
     ValueError
         If it does not allow the recipe's normalisation.
     """
-    if recipe.resample_every and Processes().size > 1:
-        raise ValueError(f"resample_every must be 0 in a run of several processes, got {recipe.resample_every}")
-    anything: object = design
+    one = design.members[0] if isinstance(design, Ensemble) else design
+    name = type(one).__name__
+    anything: object = one
     if recipe.normalise == "unit_mean_square" and not isinstance(anything, Rescalable):
         raise ValueError(
-            f"normalise='unit_mean_square' needs a design with absorb_scale, which {type(design).__name__} lacks; "
-            "set normalise='none'"
+            f"normalise='unit_mean_square' needs a design with absorb_scale, which {name} lacks; set normalise='none'"
         )
-    if recipe.normalise != "layer_norm" or isinstance(design, LayerNormed):
+    if recipe.space is None:
         return design
-    if not isinstance(design, LinearDesign):
+    if isinstance(one, LayerNormed):
+        if one.config.space != recipe.space:
+            raise ValueError(
+                f"normalise={recipe.normalise!r} measures errors in {recipe.space} space, the design is layer-normed "
+                f"with space={one.config.space!r}; make them agree, or set normalise='none'"
+            )
+        return design
+    if not isinstance(one, LinearDesign):
         raise ValueError(
-            f"normalise='layer_norm' needs a linear encoder and decoder, which {type(design).__name__} lacks; "
+            f"normalise={recipe.normalise!r} needs a linear encoder and decoder, which {name} lacks; "
             "set normalise='none'"
         )
-    return LayerNormed(design)
-
-
-def _identity(design: Design, budget: Budget, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What must agree for a run to be continued, as plain values; the stream's state says the rest."""
-    run = {"budget": asdict(budget), "recipe": recipe.to_dict(), "seed": seed, "processes": Processes().size}
-    return {"design": _settings(design), **run}
-
-
-def _settings(design: Design) -> dict[str, Any]:
     if isinstance(design, Ensemble):
-        return {"rates": design.rates} | {f"member {i}": _settings(member) for i, member in enumerate(design.members)}
-    config = getattr(design, "config", None)
-    settings = config.to_dict() if isinstance(config, DesignConfig) else {}
-    return {"class": type(design).__name__, "width": design.width, "columns": design.columns} | settings
+        return Ensemble([_layer_normed(member, recipe) for member in design.split()], design.rates)
+    return _layer_normed(design, recipe)
 
 
-def _found(folder: Path | None, identity: Mapping[str, Any], *, resume: bool) -> checkpoints.Checkpoint | None:
-    """The checkpoint to continue from, if any.
-
-    Raises
-    ------
-    ValueError
-        If there is one that is not to be continued, or is of another run.
-    """
-    if folder is None:
-        if resume:
-            raise ValueError("resume=True needs the folder to resume from, got folder=None")
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = checkpoints.latest(folder)
-    if checkpoint is None:
-        return None
-    if not resume:
-        raise ValueError(
-            f"{folder} holds the checkpoints of a run; continue it with resume=True, or name another folder"
-        )
-    before, now = _flat(checkpoint.state["run"]), _flat(json.loads(json.dumps(identity)))
-    for name in {**before, **now}:
-        if before.get(name) != now.get(name):
-            raise ValueError(
-                f"{folder} holds another run: {name} was {before.get(name)!r}, got {now.get(name)!r}; "
-                f"set it back, or name another folder"
-            )
-    return checkpoint
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with names like ``recipe.lr``."""
-    out: dict[str, Any] = {}
-    for name, value in values.items():
-        out |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return out
+def _layer_normed(design: Design, recipe: Recipe) -> LayerNormed:
+    assert isinstance(design, LinearDesign)
+    assert recipe.space is not None
+    return LayerNormed(design, recipe.space)
 
 
 def _started(
-    design: Design, source: Source, budget: Budget, recipe: Recipe, seed: int, found: checkpoints.Checkpoint | None
+    design: Design,
+    source: Source,
+    budget: Budget,
+    recipe: Recipe,
+    seed: int,
+    processes: Processes,
+    saving: Saving,
+    found: Checkpoint | None,
 ) -> Run:
     """The run at its first step, or where the checkpoint stands."""
     generators = {name: torch.Generator().manual_seed(seed + k) for k, name in enumerate(("stream", "resampling"))}
-    processes = Processes()
-    share, shard = processes.share(budget.batch_size), (processes.rank, processes.size)
-    stream = source.batches(share, generators["stream"], shard)
+    stream = _stream(source, processes.share(budget.batch_size), generators["stream"], processes)
+    anything: object = stream
+    if saving.folder is not None and not isinstance(anything, Stream):
+        raise ValueError(
+            f"checkpoints need to know where the stream stands, but {type(stream).__name__} has no state_dict and "
+            "load_state_dict; add them, or set folder=None"
+        )
     scale = 1.0
     if found is None and recipe.normalise == "unit_mean_square":
         scale = unit_mean_square_scale(source, torch.Generator().manual_seed(seed), budget.batch_size)
-    run = Run(design, stream, budget, recipe, generators, scale=scale)
+    run = Run(design, stream, budget, recipe, generators, processes, scale=scale)
     if found is None and recipe.centre != "none":
         rows = next(source.batches(centring.ROWS, torch.Generator().manual_seed(seed)))
         centring.centre_bias(design, scale * rows.to(run.device, run.dtype), recipe.centre)
@@ -328,6 +223,21 @@ def _started(
         except ValueError as error:
             raise ValueError(f"{found.path} is of another source: {error}") from None
     return run
+
+
+def _stream(source: Source, rows: int, generator: torch.Generator, processes: Processes) -> Stream:
+    """The part of the source's batches that falls to this process."""
+    if processes.size == 1:
+        return source.batches(rows, generator)
+    shard = (processes.rank, processes.size)
+    try:
+        signature(source.batches).bind(rows, generator, shard)
+    except TypeError:
+        raise ValueError(
+            f"{type(source).__name__}.batches takes no shard, so that every process would see the same rows; "
+            "add the argument, or train in one process"
+        ) from None
+    return source.batches(rows, generator, shard)
 
 
 def _finished(run: Run, log: tuple[Entry, ...]) -> Trained:

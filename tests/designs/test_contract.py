@@ -59,6 +59,7 @@ def test_two_methods_make_a_design():
     assert list(loss.terms) == ["reconstruction"]
     assert loss.fired.tolist() == [2, 0, 0]
     assert loss.active == 1
+    assert loss.noted == {}
     loss.total.backward()
     assert design.weights.grad is not None
     assert not any(
@@ -67,7 +68,7 @@ def test_two_methods_make_a_design():
     design.begin_step(0, 10)
     design.project_gradients()
     design.end_step(loss, 2)
-    assert design.extra_state() == {}
+    assert design.log_extra() == {}
 
 
 @given(SEEDS, st.lists(st.integers(0, 3), min_size=1, max_size=8))
@@ -177,6 +178,11 @@ def test_configs_are_frozen_whole_and_possible():
     assert (settings.columns, settings.width) == (6, 8)
     assert isinstance(settings.width, int)
     assert config_class("kind", "groups_of_this_test") is Groups
+
+    class WithoutKind(Groups):
+        pass
+
+    assert config_class("kind", "groups_of_this_test") is Groups
     with pytest.raises(FrozenInstanceError):
         settings.rank = 3
     with pytest.raises(ValueError, match="rank must be at most width = 8, got 9; the nearest possible is 8"):
@@ -199,6 +205,20 @@ def test_a_budget_buys_whole_groups_or_names_the_nearest(l0, rank):
     nearest = int(str(refused.value).rsplit(" ", 1)[1])
     assert whole_units(nearest, rank) * rank == nearest
     assert all(abs(nearest - l0) <= abs(other - l0) for other in range(rank, 100, rank))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in presets() if "active" in smallest(name)))
+def test_groups_may_be_budgeted_in_columns(name):
+    sizes = {field: value for field, value in smallest(name).items() if field != "active"}
+    assert config(name, **sizes, l0=6) == config(name, **sizes, active=3)
+    with pytest.raises(ValueError, match="l0 must be a multiple of rank = 2, got 7; the nearest possible is 8"):
+        get(name, **sizes, l0=7)
+    with pytest.raises(ValueError, match="active must be at most groups = 6, got 7"):
+        config(name, **sizes, l0=14)
+    with pytest.raises(ValueError, match="give active = 3 or l0 = 6, not both"):
+        config(name, **sizes, active=3, l0=6)
+    with pytest.raises(ValueError, match="l0 must be a whole number"):
+        config(name, **sizes, l0=6.5)
 
 
 def test_kinds_are_looked_for_in_modules_that_nobody_imported(monkeypatch):

@@ -179,7 +179,7 @@ def test_hooks_reach_the_inner_design() -> None:
     design.end_step(loss, len(x))
     torch.testing.assert_close(decoder.norm(dim=1), torch.ones(40, dtype=torch.float64))
     assert design.inner.idle.tolist() == torch.where(loss.fired[:-2] > 0, 0, 12).tolist()
-    assert design.extra_state() == design.inner.extra_state()
+    assert design.log_extra() == design.inner.log_extra()
 
 
 def test_training_explains_rows_of_very_different_size() -> None:

@@ -63,10 +63,12 @@ def test_entries_beyond_the_step_and_torn_lines_are_cut_off(tmp_path: Path) -> N
 def test_tensorboard_gets_the_scalars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, float, int]] = []
     closed: list[str] = []
+    purged: list[int] = []
 
     class Writer:
-        def __init__(self, folder: str) -> None:
+        def __init__(self, folder: str, purge_step: int) -> None:
             self.folder = folder
+            purged.append(purge_step)
 
         def add_scalar(self, tag: str, value: float, step: int) -> None:
             written.append((tag, value, step))
@@ -81,6 +83,8 @@ def test_tensorboard_gets_the_scalars(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {tag for tag, _, _ in written} == {"loss", "ev", "l0", "dead", "lr", "terms/reconstruction"}
     assert [(value, step) for tag, value, step in written if tag == "loss"] == [(e.loss, e.step) for e in log]
     assert closed == [str(tmp_path)]
+    Log(None, step=20, tensorboard=tmp_path).close()
+    assert purged == [1, 21]  # what a continued run repeats replaces what is there
 
 
 def test_without_tensorboard_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,8 +62,9 @@ def test_published_settings() -> None:
         "adamw", 2e-4, 1e-3, 1000, "layer_norm",
     )  # fmt: skip
     assert recipe("sasa/release").weight_decay == 0
+    assert (sasa.space, recipe("sasa/release").space, recipe("relu").space) == ("normalised", "raw", None)
     assert recipe("gated").betas == (0.0, 0.999)
-    assert recipe("topk/openai").ema == 0.999
+    assert (recipe("topk/openai").ema, recipe("topk/openai").normalise) == (0.999, "layer_norm")
     assert recipe("topk/signed") == recipe("topk")
     assert recipe("random") == Recipe()
     assert recipe("topk", lr=1.0).lr == 1.0

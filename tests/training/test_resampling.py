@@ -112,6 +112,50 @@ def test_groups_come_back_whole_and_no_more_than_there_are_inputs() -> None:
     assert changed.tolist() == [False] * 4 + [True] * 4 + [False] * 2
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("gated", {"atoms": 6, "sparsity": 0.1}),
+        ("jumprelu", {"atoms": 6, "sparsity": 0.1}),
+        ("batch-topk", {"atoms": 6, "k": 2}),
+        ("bsf/group_lasso", {"groups": 6, "rank": 2, "active": 2}),
+        ("d-gating/3", {"groups": 6, "rank": 2, "active": 2}),
+        ("d-gating/spectra/3", {"groups": 6, "rank": 2, "active": 2}),
+    ],
+)
+def test_whatever_else_a_unit_has_starts_afresh(name: str, settings: dict[str, Any]) -> None:
+    design, fresh = (designs.get(name, width=WIDTH, **settings) for _ in range(2))
+    assert isinstance(design, LinearDesign)
+    dead = torch.arange(6) >= 4
+    optimiser = moments(design, rows())
+    with torch.no_grad():
+        for parameter in design.parameters():
+            parameter += 3.0
+    before = {key: p.detach().clone() for key, p in design.named_parameters()}
+    assert resample(design, optimiser, dead, rows(), torch.Generator().manual_seed(0)) == 2
+    for key, start in fresh.named_parameters():
+        parameter = design.get_parameter(key).detach()
+        if key == "decoder_bias":
+            assert torch.equal(parameter, before[key])
+            continue
+        own = dead.repeat_interleave(len(parameter) // 6)
+        assert torch.equal(parameter[~own], before[key][~own])
+        if key not in ("encoder", "decoder"):
+            assert torch.equal(parameter[own], start.detach()[own])
+        moment = optimiser.state[design.get_parameter(key)]["exp_avg"]
+        assert not moment[own].any()
+        assert moment[~own].any()
+
+
+def test_an_encoder_that_is_the_decoder_is_not_shortened() -> None:
+    design = designs.get("sasa/ideal", width=WIDTH, groups=4, rank=1, active=1)
+    assert isinstance(design, LinearDesign)
+    dead = torch.arange(4) == 3
+    optimiser = build_optimiser(dict(design.named_parameters()), Recipe())
+    assert resample(design, optimiser, dead, rows(), torch.Generator().manual_seed(0)) == 1
+    torch.testing.assert_close(design.decoder.detach().norm(dim=1), torch.ones(4))
+
+
 @pytest.mark.parametrize("normalise", ["none", "layer_norm"])
 def test_training_revives_planted_dead_units(normalise: Any) -> None:
     dead = torch.arange(ATOMS) >= 6

@@ -33,7 +33,7 @@ def source(seed: int = 0) -> Memory:
 
 
 def design() -> Design:
-    return designs.get("topk", width=6, atoms=90, k=2, dead_after=200)
+    return designs.get("batch-topk", width=6, atoms=90, k=2, dead_after=200)
 
 
 def run(folder: Path | None, over: Any = None, **settings: Any) -> Trained:
@@ -180,7 +180,7 @@ def _listening() -> Iterator[None]:
 @pytest.mark.usefixtures("_listening")
 def test_ctrl_c_saves_where_it_stands(tmp_path: Path, uninterrupted: Trained) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after step 24, saved in .*; continue with resume=True"):
         run(tmp_path, _AfterCalibration(source(), 24, lambda: signal.raise_signal(signal.SIGINT)))
     assert signal.getsignal(signal.SIGINT) is handler
     found = checkpoints.latest(tmp_path)
@@ -202,6 +202,14 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_the_last_good_checkpoint(tmp_p
     assert found.step == 18
 
 
+@pytest.mark.usefixtures("_listening")
+def test_where_ctrl_c_is_ignored_it_stays_ignored(tmp_path: Path, uninterrupted: Trained) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    rigged = _AfterCalibration(source(), 24, lambda: signal.raise_signal(signal.SIGINT))
+    assert same(run(tmp_path, rigged), uninterrupted)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(tmp_path: Path, uninterrupted: Trained) -> None:
     """The system refuses files larger than a limit, as it would refuse any on a full disk."""
 
@@ -215,6 +223,19 @@ def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(tmp_path: Path,
 
     assert in_child(limited) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "step-000009", "step-000018"]
+    assert same(run(tmp_path, resume=True), uninterrupted)
+
+
+def test_a_log_that_cannot_be_written_says_where_to_continue(tmp_path: Path, uninterrupted: Trained) -> None:
+    def limited() -> None:
+        def limit() -> None:
+            size = (tmp_path / "log.jsonl").stat().st_size + 10
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        with pytest.raises(OSError, match=r"log.jsonl could not be written at step 14 .* last checkpoint"):
+            run(tmp_path, _AfterCalibration(source(), 11, limit), checkpoint_steps=9)
+
+    assert in_child(limited) == 0
     assert same(run(tmp_path, resume=True), uninterrupted)
 
 
@@ -237,8 +258,11 @@ def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"design": designs.get("topk", width=6, atoms=90, k=3, dead_after=200)}, "design.k was 2, got 3"),
-        ({"design": designs.get("topk", width=6, atoms=91, k=2, dead_after=200)}, "design.columns was 90, got 91"),
+        ({"design": designs.get("batch-topk", width=6, atoms=90, k=3, dead_after=200)}, "design.k was 2, got 3"),
+        (
+            {"design": designs.get("batch-topk", width=6, atoms=91, k=2, dead_after=200)},
+            "design.columns was 90, got 91",
+        ),
         ({"recipe": Recipe(lr=1e-3)}, "recipe.lr was 0.01, got 0.001"),
         ({"budget": Budget(tokens=321, batch_size=8)}, "budget.tokens was 320, got 321"),
         ({"seed": 1}, "seed was 0, got 1"),
@@ -271,6 +295,13 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, name: str
         path.unlink()
     broken.rmdir()
     assert same(run(tmp_path, resume=True), uninterrupted)
+
+
+def test_the_only_checkpoint_damaged_means_to_train_anew(tmp_path: Path) -> None:
+    run(tmp_path)
+    (tmp_path / "step-000040" / "state.json").unlink()
+    with pytest.raises(ValueError, match=r"step-000040 is damaged .*; remove .*step-000040 to train anew"):
+        run(tmp_path, resume=True)
 
 
 def test_checkpoints_of_a_newer_version_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from sasa_theory import designs
 from sasa_theory.designs import Design, Loss
 from sasa_theory.designs.layer_norm import LayerNormed
 from sasa_theory.designs.linear import LinearDesign
-from sasa_theory.training import Budget, Memory, Recipe, train
+from sasa_theory.training import Budget, Memory, Recipe, Source, train
 
 WIDTH = 8
 
@@ -184,6 +185,18 @@ def test_layer_norm_wraps_the_design() -> None:
     assert again.design is trained.design
 
 
+def test_layer_norm_may_leave_errors_in_the_units_of_the_activations() -> None:
+    x = Memory(data(offset=3.0) * 20)
+    budget, how = Budget(tokens=64, batch_size=64), Recipe(lr=1e-12, normalise="layer_norm_raw")
+    trained = train(topk(), x, budget, how)
+    assert isinstance(trained.design, LayerNormed)
+    batch = next(x.batches(64, torch.Generator().manual_seed(0)))
+    error = (trained.design(batch) - batch).square().sum(dim=1).mean()
+    assert trained.log[0].terms["reconstruction"] == pytest.approx(error.item(), rel=1e-4)
+    with pytest.raises(ValueError, match=r"errors in normalised space, the design is layer-normed with space='raw'"):
+        train(trained.design, x, budget, Recipe(normalise="layer_norm"))
+
+
 @pytest.mark.parametrize("normalise", ["unit_mean_square", "layer_norm"])
 def test_designs_that_cannot_be_normalised_say_so(normalise: Any) -> None:
     with pytest.raises(ValueError, match=f"normalise='{normalise}' needs .* Plain lacks; set normalise='none'"):
@@ -224,6 +237,13 @@ def test_autocast_evaluates_the_loss_in_bfloat16_and_keeps_the_weights_in_float3
     assert trained.log[-1].loss > 0
 
 
+@pytest.mark.parametrize("name", ["bsf/group_lasso", "d-gating/spectra/3", "sasa/paper"])
+def test_autocast_suits_designs_that_mix_precisions(name: str) -> None:
+    design = designs.get(name, width=WIDTH, groups=10, rank=3, active=2)
+    trained = train(design, Memory(data()), Budget(tokens=640, batch_size=64), Recipe(lr=1e-2, autocast=True))
+    assert {p.dtype for p in trained.design.parameters()} == {torch.float32}
+
+
 def test_seeds_decide_everything() -> None:
     def weights(seed: int) -> Tensor:
         recipe = Recipe(lr=1e-2, normalise="unit_mean_square")
@@ -251,6 +271,34 @@ def test_recipes_may_be_named() -> None:
 def test_widths_must_agree() -> None:
     with pytest.raises(ValueError, match="the design is of width 8, the source of 3"):
         train(topk(), Memory(torch.zeros(4, 3)), Budget(tokens=4, batch_size=4))
+
+
+class Simple:
+    """The least that is a source: no shards, and streams that cannot say where they stand."""
+
+    width = WIDTH
+
+    def __init__(self, batches: int = 10**6, rows: int | None = None) -> None:
+        self._batches, self._rows = batches, rows
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> Any:
+        for _ in range(self._batches):
+            yield torch.randn(self._rows or batch_size, WIDTH, generator=generator)
+
+
+def test_a_simple_source_is_enough_without_a_folder(tmp_path: Path) -> None:
+    budget, simple = Budget(tokens=640, batch_size=64), cast("Source", Simple())
+    assert train(topk(), simple, budget).log[-1].step == 10
+    with pytest.raises(ValueError, match="generator has no state_dict and load_state_dict; add them, or set folder=No"):
+        train(topk(), simple, budget, folder=tmp_path)
+
+
+def test_sources_that_end_or_give_other_batches_are_refused() -> None:
+    budget = Budget(tokens=640, batch_size=64)
+    with pytest.raises(ValueError, match=r"ended after 4 of 10 steps; .* tokens=256 at most"):
+        train(topk(), cast("Source", Simple(batches=4)), budget)
+    with pytest.raises(ValueError, match=r"batches must be of shape \(64, 8\), got \(63, 8\) at step 0"):
+        train(topk(), cast("Source", Simple(rows=63)), budget)
 
 
 def test_a_design_without_parameters_comes_back_as_it_is() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..config import set_real, set_whole
 from ..linear import LinearDesign
-from ..revival import explain_residual, normalised_error
+from ..revival import any_dead, explain_residual, normalised_error
 from .decoder_norms import NormsConfig, row_norms
 
 
@@ -46,6 +46,16 @@ class AuxKConfig(NormsConfig):
         set_whole(self, "dead_after")
         if self.aux_count is not None:
             set_whole(self, "aux_count")
+
+
+SAELENS = {
+    "constraint": "free",
+    "initial_norm": 0.1,
+    "aux_coefficient": 1.0,
+    "aux_relative": False,
+    "dead_after": 4_096_000,  # 1000 steps of 4096 tokens
+}
+"""Settings of every top-k architecture of SAELens 6."""
 
 
 class AuxK(LinearDesign):
@@ -80,8 +90,7 @@ class AuxK(LinearDesign):
 
     def begin_step(self, step: int, steps: int) -> None:
         """Look once whether any unit is dead."""
-        wanted = (self.aux_coefficient > 0).unsqueeze(-1)
-        self._revive = bool((wanted & (self.idle >= self.config.dead_after)).any())
+        self._revive = any_dead(self.idle, self.config.dead_after, self.aux_coefficient)
 
     def auxiliary(self, x: Tensor, x_hat: Tensor, row_weight: Tensor | None) -> dict[str, Tensor]:
         """The penalty ``auxiliary``, shape (), if any unit is dead; ``row_weight`` as in :meth:`loss`."""

@@ -17,7 +17,7 @@ from ..config import AtomConfig, set_real, set_whole, within
 from ..contract import Loss, plain_loss
 from ..kernels import Active, TopUnits, decode_active, encode_active
 from ..presets import Preset
-from .aux_k import AuxK, AuxKConfig
+from .aux_k import SAELENS, AuxK, AuxKConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,8 @@ class BatchTopKConfig(AtomConfig, ThresholdConfig):
 class BatchTopK(AuxK):
     """BatchTopK of latents, or of groups by their norm; see the module.
 
-    The loss's terms hold one entry that is no part of the total: ``threshold``, the batch's smallest positive score
-    kept, infinite if there is none; :meth:`end_step` averages it.
+    The loss notes ``threshold``, the batch's smallest positive score kept, infinite if there is none; :meth:`end_step`
+    averages it. Until a batch has set it the threshold is 0: in evaluation every positive latent fires.
 
     Parameters
     ----------
@@ -115,15 +115,15 @@ class BatchTopK(AuxK):
         return self.with_threshold(loss, active)
 
     def with_threshold(self, loss: Loss, active: Active) -> Loss:
-        """The loss with the term ``threshold``, see the class."""
+        """The loss with ``threshold`` noted, see the class."""
         scores = self._scores(active.values.detach(), active.units)
         smallest = torch.where(scores > 0, scores, torch.inf).amin()
-        return loss._replace(terms=loss.terms | {"threshold": smallest})
+        return loss._replace(noted={"threshold": smallest})
 
     def end_step(self, loss: Loss, rows: int) -> None:
         """Besides the usual, move the running threshold towards the batch's."""
         super().end_step(loss, rows)
-        batch = loss.terms["threshold"]
+        batch = loss.noted["threshold"]
         moved = torch.where(self.threshold > 0, self.threshold.lerp(batch, self.config.threshold_rate), batch)
         self.threshold.copy_(torch.where(batch.isfinite(), moved, self.threshold))
 
@@ -155,6 +155,6 @@ PRESETS = {
         BatchTopKConfig,
         "free decoder rows, ranked by u_j ||d_j||, AuxK not relative; differs: AuxK without the decoder's bias",
         "SAELens 6, architecture `batchtopk`",
-        {"constraint": "free", "initial_norm": 0.1, "aux_coefficient": 1.0, "aux_relative": False},
+        SAELENS,
     ),
 }

@@ -47,3 +47,9 @@ class NormsConfig(DesignConfig):
 def row_norms(design: LinearDesign) -> Tensor | None:
     """``||d_j||`` of every decoder row, shape (columns,); None where the rows keep norm 1."""
     return None if design.constraint == "unit" else design.decoder.norm(dim=-1)
+
+
+def contributions(design: LinearDesign, codes: Tensor) -> Tensor:
+    """``f_j ||d_j||``: codes as long as what they add to the reconstruction, shape (n, columns)."""
+    norms = row_norms(design)
+    return codes if norms is None else codes * norms

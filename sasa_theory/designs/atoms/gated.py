@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..contract import Loss, plain_loss
 from ..presets import Preset
+from .decoder_norms import contributions
 from .penalised import Penalised, PenalisedConfig
 
 
@@ -67,10 +68,14 @@ class Gated(Penalised):
         bias = self.decoder_bias.detach() if fixed else self.decoder_bias
         gate_errors = (opened @ decoder + bias - x).square().sum(dim=-1)
         penalties = {
-            "sparsity": self.coefficient * self.contributions(opened).sum(dim=-1).mean(),
+            "sparsity": self.coefficient * contributions(self, opened).sum(dim=-1).mean(),
             "auxiliary": (gate_errors if row_weight is None else row_weight * gate_errors).mean(),
         }
         return plain_loss(x, self.decode(codes), penalties, **self.firings(codes), row_weight=row_weight)
+
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """As of every linear design; gain and bias of the magnitude start at 0 too."""
+        return {**super().fresh_entries(), "log_gain": 0.0, "magnitude_bias": 0.0}
 
     @torch.no_grad()
     def absorb_scale(self, scale: float) -> None:

@@ -19,6 +19,8 @@ from sasa_theory.bounds.validate import choice
 from ..config import set_real, set_whole
 from ..contract import Loss, plain_loss
 from ..presets import Preset
+from ..revival import any_dead
+from .decoder_norms import contributions
 from .penalised import Penalised, PenalisedConfig
 
 Penalty = Literal["l0", "target", "tanh"]
@@ -101,8 +103,7 @@ class JumpReLU(Penalised):
     def begin_step(self, step: int, steps: int) -> None:
         """Warm the coefficient up; look once whether any latent is dead."""
         super().begin_step(step, steps)
-        wanted = (self.dead_coefficient > 0).unsqueeze(-1)
-        self._revive = bool((wanted & (self.idle >= self.config.dead_after)).any())
+        self._revive = any_dead(self.idle, self.config.dead_after, self.dead_coefficient)
 
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """``||x - x_hat||^2 + lambda S``, and the pull on dead latents; means over the batch."""
@@ -111,15 +112,19 @@ class JumpReLU(Penalised):
         penalties = {"sparsity": self.coefficient * self._sparsity(u, threshold, codes)}
         if self._revive:
             dead = self.idle >= self.config.dead_after
-            gap = self.contributions((threshold - u).relu()) * dead
+            gap = contributions(self, (threshold - u).relu()) * dead
             penalties["dead"] = self.dead_coefficient * gap.sum(dim=-1).mean()
         return plain_loss(x, self.decode(codes), penalties, **self.firings(codes), row_weight=row_weight)
 
     def _sparsity(self, u: Tensor, threshold: Tensor, codes: Tensor) -> Tensor:
         if self.config.penalty == "tanh":
-            return (self.config.tanh_scale * self.contributions(codes)).tanh().sum(dim=-1).mean()
+            return (self.config.tanh_scale * contributions(self, codes)).tanh().sum(dim=-1).mean()
         l0 = step(u, threshold, self.config.bandwidth).sum(dim=-1).mean()
         return l0 if self.config.target_l0 is None else (l0 / self.config.target_l0 - 1).square()
+
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """As of every linear design; thresholds start where the config says."""
+        return {**super().fresh_entries(), "log_threshold": math.log(self.config.threshold)}
 
     @torch.no_grad()
     def absorb_scale(self, scale: float) -> None:
@@ -191,6 +196,15 @@ def _rectangle(u: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
     return (u - threshold).abs() < bandwidth / 2
 
 
+_SAELENS = {
+    "sparsity": 1.0,
+    "warmup": 0.0,
+    "constraint": "free",
+    "initial_norm": 0.1,
+    "threshold": 0.01,
+    "bandwidth": 0.05,
+}
+
 PRESETS = {
     "jumprelu": Preset(JumpReLUConfig, "learned thresholds, L0 penalty, decoder rows of norm 1", "arXiv 2407.14435"),
     "jumprelu/target": Preset(
@@ -203,14 +217,12 @@ PRESETS = {
         JumpReLUConfig,
         "L0 penalty, wider rectangles, free decoder rows",
         "SAELens 6, architecture `jumprelu`, `step` loss",
-        {"sparsity": 1.0, "warmup": 0.0, "constraint": "free", "initial_norm": 0.1}
-        | {"threshold": 0.01, "bandwidth": 0.05},
+        _SAELENS,
     ),
     "jumprelu/tanh": Preset(
         JumpReLUConfig,
         "as jumprelu/saelens with the smooth count by tanh, and a pull on dead latents",
         "SAELens 6, architecture `jumprelu`, `tanh` loss",
-        {"sparsity": 1.0, "warmup": 0.0, "constraint": "free", "initial_norm": 0.1, "penalty": "tanh"}
-        | {"threshold": 0.01, "bandwidth": 0.05, "dead_coefficient": 3e-6},
+        {**_SAELENS, "penalty": "tanh", "dead_coefficient": 3e-6, "dead_after": 4_096_000},  # 1000 steps of 4096 tokens
     ),
 }

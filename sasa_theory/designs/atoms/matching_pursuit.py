@@ -29,7 +29,7 @@ from ..groups.orthonormal_blocks import remove_within, retract
 from ..linear import normalise_rows
 from ..presets import Preset
 from ..references.tied import random_bases
-from ..revival import normalised_error
+from ..revival import any_dead, normalised_error
 
 _LARGEST_GRAM = 8192  # columns: 256 MB in float32
 
@@ -205,7 +205,7 @@ class MatchingPursuit(Design):
 
     def begin_step(self, step: int, steps: int) -> None:
         """Look once whether any unit is dead."""
-        self._revive = self.config.aux_coefficient > 0 and bool((self.idle >= self.config.dead_after).any())
+        self._revive = any_dead(self.idle, self.config.dead_after, self.aux_coefficient)
 
     def loss(self, x: Tensor) -> Loss:
         """``||x - x_hat||^2``, and the auxiliary error if any unit is dead; means over the batch."""

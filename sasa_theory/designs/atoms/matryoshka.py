@@ -18,6 +18,7 @@ from sasa_theory.bounds.validate import choice, real
 from ..contract import Loss, plain_loss
 from ..kernels import decode_active
 from ..presets import Preset
+from .aux_k import SAELENS
 from .batch_topk import BatchTopK, BatchTopKConfig
 
 Reduction = Literal["mean", "sum"]
@@ -90,8 +91,7 @@ PRESETS = {
         MatryoshkaConfig,
         "sum of the prefixes' errors, free decoder rows; differs: AuxK without the decoder's bias",
         "SAELens 6, architecture `matryoshka_batchtopk`",
-        {"constraint": "free", "initial_norm": 0.1, "aux_coefficient": 1.0, "aux_relative": False}
-        | {"reduction": "sum"},
+        {**SAELENS, "reduction": "sum"},
     ),
     "matryoshka/quarters": Preset(
         MatryoshkaConfig,

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config import AtomConfig, set_real
 from ..linear import LinearDesign
 from ..ramp import ramp
-from .decoder_norms import NormsConfig, row_norms
+from .decoder_norms import NormsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,6 @@ class Penalised(LinearDesign):
     def coefficient(self) -> Tensor:
         """The penalty's coefficient at this step, shape ()."""
         return self.sparsity * self.ramp
-
-    def contributions(self, codes: Tensor) -> Tensor:
-        """``f_j ||d_j||``: codes as long as what they add to the reconstruction, shape (n, atoms)."""
-        norms = row_norms(self)
-        return codes if norms is None else codes * norms
 
     def begin_step(self, step: int, steps: int) -> None:
         """Warm the coefficient up."""

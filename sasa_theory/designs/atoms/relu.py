@@ -13,6 +13,7 @@ from torch import Tensor
 from ..config import set_real
 from ..contract import Loss, plain_loss
 from ..presets import Preset
+from .decoder_norms import contributions
 from .penalised import Penalised, PenalisedConfig
 
 
@@ -51,7 +52,7 @@ class ReLU(Penalised):
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """``||x - x_hat||^2 + lambda (sum_j (f_j ||d_j||)^p)^(1/p)``, means over the batch."""
         codes = self.encode(x)
-        norm = torch.linalg.vector_norm(self.contributions(codes), self.config.power, dim=-1)
+        norm = torch.linalg.vector_norm(contributions(self, codes), self.config.power, dim=-1)
         penalties = {"sparsity": self.coefficient * norm.mean()}
         return plain_loss(x, self.decode(codes), penalties, **self.firings(codes), row_weight=row_weight)
 

@@ -20,7 +20,7 @@ of positive sign make codes shorter than inputs. Cost: the latents of every row 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -31,9 +31,9 @@ from ..config import AtomConfig, set_real
 from ..contract import Loss, plain_loss
 from ..presets import Preset
 from .aux_k import AuxK, AuxKConfig
-from .decoder_norms import row_norms
+from .decoder_norms import contributions
 
-_TARGETS = ("centred", "raw")
+LossTarget = Literal["centred", "raw"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class TopAFAConfig(AuxKConfig, AtomConfig):
     kind = "top_afa"
 
     afa_coefficient: float = 1 / 32
-    loss_target: Literal["centred", "raw"] = "centred"
+    loss_target: LossTarget = "centred"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         set_real(self, "afa_coefficient")
-        choice("loss_target", self.loss_target, _TARGETS)
+        choice("loss_target", self.loss_target, get_args(LossTarget))
 
     def build(self, generator: torch.Generator) -> TopAFA:
         """A freshly initialised top-AFA."""
@@ -78,23 +78,18 @@ class TopAFA(AuxK):
         """Codes as long as their input, as far as whole latents allow, shape (n, atoms)."""
         latents = self.preactivations(x).relu()
         length = (x - self.decoder_bias).norm(dim=-1)
-        return torch.where(match_length(self.contributions(latents).detach(), length.detach()), latents, 0.0)
+        return torch.where(match_length(contributions(self, latents).detach(), length.detach()), latents, 0.0)
 
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """Squared error, difference of lengths and AuxK, means over the batch."""
         codes = self.encode(x)
         x_hat = self.decode(codes)
         target = (x - self.decoder_bias if self.config.loss_target == "centred" else x).norm(dim=-1).detach()
-        gaps = length_gaps(self.contributions(codes), target, row_weight)
+        gaps = length_gaps(contributions(self, codes), target, row_weight)
         penalties = {"afa": self.width * self.afa_coefficient * gaps} | self.auxiliary(x, x_hat, row_weight)
         if "auxiliary" in penalties:
             penalties["auxiliary"] = self.width * penalties["auxiliary"]
         return plain_loss(x, x_hat, penalties, **self.firings(codes), row_weight=row_weight)
-
-    def contributions(self, codes: Tensor) -> Tensor:
-        """How long each latent's part of the reconstruction is, shape (n, atoms)."""
-        norms = row_norms(self)
-        return codes if norms is None else codes * norms
 
 
 def match_length(lengths: Tensor, target: Tensor) -> Tensor:

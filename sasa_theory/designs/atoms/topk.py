@@ -17,7 +17,7 @@ from ..kernels import Active, TopUnits, decode_active, encode_active
 from ..presets import Preset
 from ..ramp import ramp
 from ..revival import spread
-from .aux_k import AuxK, AuxKConfig
+from .aux_k import SAELENS, AuxK, AuxKConfig
 
 _MORE = 4  # the second reconstruction of multi-TopK has this many times k latents
 
@@ -39,6 +39,9 @@ class TopKConfig(AtomConfig, AuxKConfig):
     multi : float
         Weight of the error of a second reconstruction by the 4k largest latents, 1/8 in the source; 0 for none. It
         keeps the design useful at other numbers of latents than k.
+    screen : bool
+        Look through the latents in 8-bit whole numbers first, faster where there are many: the same latents fire, but
+        for scores closer than :data:`~sasa_theory.designs.kernels.SCREEN_TOLERANCE` of the product of the norms.
     """
 
     kind = "topk"
@@ -48,6 +51,7 @@ class TopKConfig(AtomConfig, AuxKConfig):
     anneal: float = 0.0
     relative: bool = False
     multi: float = 0.0
+    screen: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +78,8 @@ class TopK(AuxK):
 
     def activate(self, x: Tensor, more: int = 1) -> Active:
         """The active latents of each row: k, or ``more`` times as many."""
-        rule = TopUnits(min(more * self.k, self.columns), by="norm" if self.signed else "value")
+        kept = min(more * self.k, self.columns)
+        rule = TopUnits(kept, by="norm" if self.signed else "value", screen=self.config.screen)
         active = encode_active(x, self.decoder_bias, self.encoder, self.encoder_bias, rule, self.gain)
         return active if self.signed else active._replace(values=active.values.relu())
 
@@ -133,7 +138,7 @@ PRESETS = {
         TopKConfig,
         "free decoder rows, ranked by u_j ||d_j||, AuxK not relative; differs: AuxK without the decoder's bias",
         "SAELens 6, architecture `topk`",
-        {"constraint": "free", "initial_norm": 0.1, "aux_coefficient": 1.0, "aux_relative": False},
+        SAELENS,
     ),
     "topk/signed": Preset(
         TopKConfig,

@@ -97,8 +97,10 @@ class SasaAFA(Sasa):
     def _lengths(self, active: Active, rows: int) -> Tensor:
         """``||p_k D_k||`` of the active groups, shape (rows, active)."""
         blocks = self.decoder.unflatten(-2, (-1, self.rank))
-        factors = torch.linalg.cholesky_ex(blocks @ blocks.mT).L  # L' p is as long as D' p, in rank numbers
-        return (active.values.unsqueeze(-2) @ factors[active.units]).norm(dim=(-2, -1)).view(rows, -1)
+        grams = (blocks @ blocks.mT)[active.units]  # p G p' is the square, in rank numbers
+        squares = ((active.values.unsqueeze(-2) @ grams).squeeze(-2) * active.values).sum(dim=-1)
+        silent = squares <= 0  # rounding may take it below; the root has no derivative there
+        return torch.where(silent, 0.0, torch.where(silent, 1.0, squares).sqrt()).view(rows, -1)
 
 
 class SoftSasa(Sasa):

@@ -99,6 +99,10 @@ class BlockLasso(BlockSparse):
         super().end_step(loss, rows)
         self.measured.copy_(loss.fired.sum(dim=-1) / rows)
 
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """As of every linear design; thresholds start where the config says."""
+        return {**super().fresh_entries(), "log_threshold": math.log(self.config.threshold)}
+
     @torch.no_grad()
     def absorb_scale(self, scale: float) -> None:
         """Thresholds are in units of the codes and shrink with them; see :meth:`LinearDesign.absorb_scale`."""

@@ -185,7 +185,8 @@ class GatedGroups(DGated):
 
     def __init__(self, config: GatedGroupsConfig, generator: torch.Generator) -> None:
         super().__init__(config, generator)
-        size = float(2 * config.rank) ** (0.5 / config.depth)  # the D-th root of ||(E_k, D_k)||_F for unit rows
+        # The D-th root of ||(E_k, D_k)||_F for unit rows.
+        self.start = size = float(2 * config.rank) ** (0.5 / config.depth)
         gates = torch.full((config.groups, config.depth - 1), size, device=self.decoder.device)
         self.gates = nn.Parameter(gates)
         with torch.no_grad():
@@ -201,6 +202,10 @@ class GatedGroups(DGated):
         """``omega_k prod_l gamma_kl``, the encoder's and the decoder's part."""
         gate = self.gates.prod(dim=-1).repeat_interleave(self.rank, dim=-1).unsqueeze(-1)
         return self.encoder * gate, self.decoder * gate
+
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """As of every linear design, and the gates of a balanced start."""
+        return {**super().fresh_entries(), "gates": self.start}
 
     def squares(self) -> Tensor:
         """``||omega_k||^2 + sum_l gamma_kl^2``."""
@@ -228,6 +233,11 @@ class GatedSpectra(DGated):
         for factor in reversed(list(self.middle)):
             decoder = factor @ decoder
         return self.encoder, decoder.flatten(-3, -2)
+
+    def fresh_entries(self) -> dict[str, Tensor | float]:
+        """As of every linear design; the factors in between start at the identity."""
+        eye = torch.eye(self.rank, dtype=self.decoder.dtype, device=self.decoder.device)
+        return {**super().fresh_entries(), **{f"middle.{i}": eye for i in range(len(self.middle))}}
 
     def squares(self) -> Tensor:
         """``||E_k||_F^2 + sum_l ||F_kl||_F^2 + ||D_k||_F^2``."""

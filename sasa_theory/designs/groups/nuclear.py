@@ -5,14 +5,15 @@ Neither map nor singular vectors are ever formed: with Grams ``G_E = E E'`` and 
 
     ||D||_* = tr G_D^{1/2},             slope along D:  G_D^{-1/2} D,
     ||W||_* = tr (L' G_E L)^{1/2},      slopes along E: B E,   B = L (L' G_E L)^{-1/2} L',
-                                        along D:        A D,   A = G_E L (L' G_E L)^{-1/2} L^{-1},      G_D = L L'.
+                                        along D:        A D,   A = L'^{-1} (L' G_E L)^{1/2} L^{-1},     G_D = L L'.
 
 The slopes are ``P D'`` and ``E P`` with the polar factor P of W. A ridge ``rho tr(G) / r`` on each Gram makes this a
 smooth function that scales like the norm: ``f(c E, D) = |c| f(E, D)``; the slopes given are exactly its own. It exceeds
 the nuclear norm by at most ``sqrt(rho r) ||D||_F`` (decoder) or ``(2 sqrt(rho) + rho) ||E||_F ||D||_F`` (map). Along a
 direction that a block has lost altogether the slope is 0: only the reconstruction can bring it back.
 
-Grams are summed in the precision of the weights, everything (r, r) is float64. Squaring halves the precision: in
+Grams are summed in the precision of the weights, everything (r, r) is float64, for all blocks in few operators: small
+designs spend their time on calls. Squaring halves the precision: in
 float32 singular values below about 3e-4 of the largest are rounding, which the ridge exceeds.
 
 Source of the penalties: arXiv 2606.06333; of the variational form, Srebro, Rennie and Jaakkola (2004).
@@ -27,6 +28,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..kernels.function import Function
 
 RIDGE = 1e-6
 """Ridge rho on a Gram, relative to its mean eigenvalue: above the rounding of a float32 Gram."""
@@ -77,13 +80,12 @@ def singular_values(decoder: Tensor, encoder: Tensor | None = None) -> Tensor:
     return torch.linalg.svdvals(left @ right.mT)
 
 
-class _DecoderNorm(torch.autograd.Function):
+class _DecoderNorm(Function):
     """Value of each block, and the matrix that turns its rows into its slope."""
 
     @staticmethod
     def forward(decoder: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-        values, slopes = _robust(lambda gram: _of_gram(gram, ridge), decoder)
-        return values, slopes
+        return _robust(lambda grams: _of_gram(grams, ridge), decoder)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: tuple[Tensor, Tensor]) -> None:
@@ -94,143 +96,135 @@ class _DecoderNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor, None]:
         decoder, slopes = ctx.saved_tensors
         with _full_precision(decoder.device.type):
-            return (grad[..., None, None] * slopes) @ decoder, None
+            return (grad[..., None, None] * slopes.select(-4, 0)) @ decoder, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, None], decoder: Tensor, ridge: float) -> tuple[Any, tuple[int, int]]:
         return _DecoderNorm.apply(_members(decoder, in_dims[0], info.batch_size), ridge), (0, 0)
 
 
-class _MapNorm(torch.autograd.Function):
-    """Value of each block, and the matrices A and B that turn its decoder and encoder rows into slopes."""
+class _MapNorm(Function):
+    """Value of each block, and the matrices B and A that turn its encoder and decoder rows into slopes."""
 
     @staticmethod
-    def forward(encoder: Tensor, decoder: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
-        values, along_decoder, along_encoder = _robust(
-            lambda left, right: _of_grams(left, right, ridge), encoder, decoder
-        )
-        return values, along_decoder, along_encoder
+    def forward(encoder: Tensor, decoder: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+        return _robust(lambda grams: _of_grams(grams, ridge), encoder, decoder)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        ctx.save_for_backward(*inputs[:2], *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs[:2], output[1])
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, Tensor | None, None]:
-        encoder, decoder, along_decoder, along_encoder = ctx.saved_tensors
-        grad = grad[..., None, None]
+        encoder, decoder, slopes = ctx.saved_tensors
+        along_encoder, along_decoder = (grad[..., None, :, None, None] * slopes).unbind(-4)
         with _full_precision(decoder.device.type):
-            to_encoder = (grad * along_encoder) @ encoder if ctx.needs_input_grad[0] else None
-            to_decoder = (grad * along_decoder) @ decoder if ctx.needs_input_grad[1] else None
+            to_encoder = along_encoder @ encoder if ctx.needs_input_grad[0] else None
+            to_decoder = along_decoder @ decoder if ctx.needs_input_grad[1] else None
         return to_encoder, to_decoder, None
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, int | None, None], encoder: Tensor, decoder: Tensor, ridge: float
-    ) -> tuple[Any, tuple[int, int, int]]:
+    ) -> tuple[Any, tuple[int, int]]:
         encoder = _members(encoder, in_dims[0], info.batch_size)
         decoder = _members(decoder, in_dims[1], info.batch_size)
-        return _MapNorm.apply(encoder, decoder, ridge), (0, 0, 0)
+        return _MapNorm.apply(encoder, decoder, ridge), (0, 0)
 
 
 def _members(blocks: Tensor, dim: int | None, size: int) -> Tensor:
     return blocks.expand(size, *blocks.shape) if dim is None else blocks.movedim(dim, 0)
 
 
-def _of_gram(gram: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """``tr (G + delta)^{1/2}`` and twice its slope along G, ``delta = rho tr(G) / r`` included."""
-    gram, scale = _normalised(gram)
-    r = gram.shape[-1]
-    values, vectors = torch.linalg.eigh(gram)
-    roots = (values.clamp_min(0.0) + ridge / r).sqrt()
-    inverse = (vectors / roots.unsqueeze(-2)) @ vectors.mT
-    return scale.sqrt() * roots.sum(dim=-1), _over(_with_ridge(inverse, ridge), scale.sqrt())
+def _of_gram(grams: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """``tr (G + delta)^{1/2}`` and twice its slope along G, ``delta = rho tr(G) / r`` included; ``grams`` has one."""
+    grams, sizes = _normalised(grams, ridge)
+    values, vectors = torch.linalg.eigh(grams)
+    roots = values.clamp_min(ridge / grams.shape[-1]).sqrt()  # the smallest that the ridge allows
+    slopes = _with_ridge((vectors / roots.unsqueeze(-2)) @ vectors.mT, ridge)
+    return (sizes * roots.sum(dim=-1)).select(-2, 0), slopes * _inverse(sizes)[..., None, None]
 
 
-def _of_grams(left: Tensor, right: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
-    """``tr (L' G_E L)^{1/2}`` of Grams with their ridges, and A and B of the module."""
-    (left, left_scale), (right, right_scale) = _normalised(left), _normalised(right)
-    r = left.shape[-1]
-    eye = torch.eye(r, dtype=left.dtype, device=left.device)
-    left, right = left + ridge / r * eye, right + ridge / r * eye
+def _of_grams(grams: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """``tr (L' G_E L)^{1/2}`` of two Grams with their ridges, and B and A of the module."""
+    grams, sizes = _normalised(grams, ridge)
+    left, right = grams.unbind(-4)
     lower, failed = torch.linalg.cholesky_ex(right)
     values, vectors = torch.linalg.eigh(lower.mT @ left @ lower)
-    roots = values.clamp_min((ridge / r) ** 2).sqrt()  # the smallest that the ridges allow
+    roots = values.clamp_min((ridge / grams.shape[-1]) ** 2).sqrt()
     turned = lower @ vectors
-    along_encoder = (turned / roots.unsqueeze(-2)) @ turned.mT
-    inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
-    along_decoder = left @ (turned / roots.unsqueeze(-2)) @ (vectors.mT @ inverse)
-    norm = (left_scale * right_scale).sqrt() * roots.sum(dim=-1)
-    ratio = _over(left_scale.sqrt(), right_scale.sqrt())
-    return (
-        norm.masked_fill(failed != 0, torch.nan),
-        _with_ridge(along_decoder, ridge) * ratio[..., None, None],
-        _over(_with_ridge(along_encoder, ridge), ratio),
-    )
+    inverse = torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
+    scaled = roots.unsqueeze(-2)
+    slopes = torch.stack((turned / scaled, inverse * scaled), dim=-4) @ torch.stack((turned.mT, inverse.mT), dim=-4)
+    norm = sizes.prod(dim=-2) * roots.sum(dim=-1)
+    ratios = sizes.flip(-2) * _inverse(sizes)
+    return norm.masked_fill(failed != 0, torch.nan), _with_ridge(slopes, ridge) * ratios[..., None, None]
 
 
-def _normalised(gram: Tensor) -> tuple[Tensor, Tensor]:
-    """A Gram over its trace, and the trace; the identity for a block of zeros, whose norm and slope are 0."""
-    trace = gram.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
-    eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    empty = (trace == 0)[..., None, None]
-    return torch.where(empty, eye, gram / trace[..., None, None]), trace
+def _normalised(grams: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """Grams over their traces, ridges added, and the roots of the traces; only the ridge where a trace is 0.
+
+    Grams that are not finite become something finite, as eigensolvers refuse infinities; their trace does not.
+    """
+    traces = grams.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    grams = (grams / traces[..., None, None]).nan_to_num_(0.0, 0.0, 0.0)
+    grams.diagonal(dim1=-2, dim2=-1).add_(ridge / grams.shape[-1])
+    return grams, traces.sqrt()
 
 
-def _with_ridge(slope: Tensor, ridge: float) -> Tensor:
-    """Slope along a Gram G of a function of ``G + rho tr(G) / r``, from that function's slope."""
-    trace = slope.diagonal(dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
-    return slope + ridge / slope.shape[-1] * trace * torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
+def _with_ridge(slopes: Tensor, ridge: float) -> Tensor:
+    """Slopes along Grams G of functions of ``G + rho tr(G) / r``, from those functions' slopes, in place."""
+    diagonals = slopes.diagonal(dim1=-2, dim2=-1)
+    diagonals.add_(diagonals.sum(dim=-1, keepdim=True), alpha=ridge / slopes.shape[-1])
+    return slopes
 
 
-def _over(value: Tensor, scale: Tensor) -> Tensor:
-    """``value / scale``, and 0 where the scale is 0."""
-    scale = scale if value.dim() == scale.dim() else scale[..., None, None]
-    return torch.where(scale == 0, 0.0, value / scale)
+def _inverse(sizes: Tensor) -> Tensor:
+    """``1 / sizes``, and 0 where a size is 0."""
+    return sizes.reciprocal().masked_fill_(sizes == 0, 0.0)
 
 
-def _robust(formula: Callable[..., tuple[Tensor, ...]], *blocks: Tensor) -> list[Tensor]:
+def _robust(formula: Callable[[Tensor], tuple[Tensor, Tensor]], *blocks: Tensor) -> tuple[Tensor, Tensor]:
     """A formula of Grams, summed in the precision of the blocks, then in float64 if that fails, else NaN and slope 0.
 
-    What the formula returns first is the value; a value that is not finite is a failure.
+    It takes the Grams of each of ``blocks``, shape (..., len(blocks), K, r, r), to values, shape (..., K), and slopes,
+    of the shape of the Grams. A value that is not finite is a failure.
     """
     own = torch.promote_types(blocks[0].dtype, torch.float32)
     with _full_precision(blocks[0].device.type):
         for precision in dict.fromkeys((own, torch.float64)):
-            grams = [(block.to(precision) @ block.to(precision).mT).to(torch.float64) for block in blocks]
-            finite = torch.stack([gram.isfinite().flatten(-2).all(dim=-1) for gram in grams]).all(dim=0)
-            eye = torch.eye(grams[0].shape[-1], dtype=torch.float64, device=grams[0].device)
-            safe = [torch.where(finite[..., None, None], gram, eye) for gram in grams]  # eigh refuses infinities
+            rows = (block.to(precision) for block in blocks)
+            grams = torch.stack([block @ block.mT for block in rows], dim=-4).to(torch.float64)
             try:
-                value, *slopes = formula(*safe)
+                values, slopes = formula(grams)
             except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-                value = torch.full_like(finite, torch.nan, dtype=torch.float64)
-                slopes = [torch.zeros_like(gram) for gram in grams]
-            computed = finite & value.isfinite()
+                values, slopes = grams.new_full(blocks[0].shape[:-2], torch.nan), torch.zeros_like(grams)
+            computed = values.isfinite()
             if computed.all():
                 break
-    if not computed.all():
-        warnings.warn(
-            f"the nuclear norm of {int((~computed).sum())} of {computed.numel()} blocks could not be computed: their "
-            "penalty is skipped in this step",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        value = value.masked_fill(~computed, torch.nan)
-        slopes = [torch.where(computed[..., None, None], slope, 0.0) for slope in slopes]
-    return [result.to(blocks[0].dtype) for result in (value, *slopes)]
+        else:
+            warnings.warn(
+                f"the nuclear norm of {int((~computed).sum())} of {computed.numel()} blocks could not be computed: "
+                "their penalty is skipped in this step",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            values = values.masked_fill(~computed, torch.nan)
+            slopes = slopes.masked_fill(~computed[..., None, :, None, None], 0.0)
+    return values.to(blocks[0].dtype), slopes.to(blocks[0].dtype)
 
 
 @contextmanager
 def _full_precision(device: str) -> Iterator[None]:
     """No autocast, no TF32: inverse roots of Grams would magnify their rounding a thousandfold."""
     before = torch.get_float32_matmul_precision()
-    with torch.autocast(device, enabled=False):
-        if before != "highest":
-            torch.set_float32_matmul_precision("highest")
-        try:
+    if before == "highest" and not torch.is_autocast_enabled(device):
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device, enabled=False):
             yield
-        finally:
-            if before != "highest":
-                torch.set_float32_matmul_precision(before)
+    finally:
+        torch.set_float32_matmul_precision(before)

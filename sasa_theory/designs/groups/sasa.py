@@ -134,7 +134,7 @@ class Sasa(TopGroups):
         if "nuclear" in loss.terms:
             self.skipped.add_(loss.terms["nuclear"].isnan())
 
-    def extra_state(self) -> dict[str, Any]:
+    def log_extra(self) -> dict[str, Any]:
         """``nuclear_skipped``: number of steps in which the norm of some group could not be computed."""
         return {"nuclear_skipped": self.skipped.tolist()}
 

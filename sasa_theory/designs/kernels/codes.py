@@ -11,7 +11,10 @@ from .dense import autocast_dtype, product
 from .rule import TopUnits
 
 _BUFFER = 1 << 24
-"""Bytes of codes computed at once: they shall stay in the cache until they have been looked through."""
+"""Bytes of codes computed at once: they shall stay in the cache until they have been looked through.
+
+A quarter of it where the encoder is no larger than that, so that it costs little to read it once more.
+"""
 
 _FEW_ROWS = 64
 """Rows up to which the order of the encoder is left as it is."""
@@ -47,7 +50,7 @@ class Encoder(NamedTuple):
         if turned:
             weight, bias = _turned(weight, rank), None if bias is None else _turned(bias, rank)
         weight = weight if low is None else weight.to(low)
-        for rows in x.split(rows_at_once(len(weight), x.element_size())):
+        for rows in x.split(rows_at_once(len(weight), x.element_size(), weight.nbytes)):
             if low is None:
                 codes = product(rows, weight, bias)
             else:
@@ -67,9 +70,10 @@ class Encoder(NamedTuple):
         return scores if self.gain is None else scores * self.gain[units]
 
 
-def rows_at_once(columns: int, bytes_each: int = 4) -> int:
-    """Rows whose codes are computed at once."""
-    return max(1, _BUFFER // (columns * bytes_each))
+def rows_at_once(columns: int, bytes_each: int, encoder_bytes: int) -> int:
+    """Rows whose codes are computed at once, by an encoder of this many bytes."""
+    buffer = _BUFFER if encoder_bytes > _BUFFER // 4 else _BUFFER // 4
+    return max(1, buffer // (columns * bytes_each))
 
 
 def size(codes: Tensor, rule: TopUnits) -> Tensor:

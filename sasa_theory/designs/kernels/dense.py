@@ -36,8 +36,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     dtype = autocast_dtype(x.device) or torch.promote_types(x.dtype, weight.dtype)
     bias = None if bias is None else bias.to(dtype)
-    result: Tensor = _Product.apply(x.flatten(0, -2).to(dtype), weight.to(dtype), bias)
-    return result if x.ndim == 2 else result.unflatten(0, x.shape[:-1])
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    result: Tensor = _Product.apply(rows.to(dtype), weight.to(dtype), bias)
+    return result if x.ndim == 2 else result.reshape(*x.shape[:-1], len(weight))
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -19,4 +19,4 @@ class Function(torch.autograd.Function):
         """Result of the function for these arguments."""
         if torch._C._are_functorch_transforms_active():
             return super().apply(*args)
-        return super(torch.autograd.Function, cls).apply(*args)
+        return super(torch.autograd.Function, cls).apply(*args)  # type: ignore[misc]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .codes import Encoder, rows_at_once
 from .dense import autocast_dtype
-from .search import Found, best_of_rows, best_of_stream, found_in_rows, search, starts_of
+from .search import Found, best_of_rows, best_of_stream, found_in_rows, picked, search, starts_of
 from .selection import top_of_all, top_of_rows
 from .sparse import sampled
 
@@ -83,7 +83,7 @@ class _Look:
     def chunks(self) -> Iterator[Tensor]:
         """Scores in units of the rows' steps, a few rows at a time, each of shape (some rows, units)."""
         columns = self.weight.shape[1]
-        size = min(len(self.x), rows_at_once(columns))
+        size = min(len(self.x), self._rows_at_once())
         # kept from chunk to chunk: fresh memory would cost as much as filling it
         products = torch.empty(size, columns, dtype=torch.int32)
         buffer = self.x.new_empty(size, columns)
@@ -116,7 +116,7 @@ class _Look:
         codes = self._codes(candidates.flatten(), starts).unflatten(0, candidates.shape)
         scores = self.encoder.scores_of(codes, candidates)
         best = top_of_rows(scores, count)
-        units, values = candidates.gather(1, best), codes.gather(1, best.unsqueeze(-1).expand(-1, -1, codes.shape[-1]))
+        units, values = candidates.gather(1, best), picked(codes, best)
         bound = lowest * self.rows.step.squeeze(1) + self.margin
         certain = self.trusted & (bound <= scores.gather(1, best).amin(dim=1))
         if kept < self.encoder.n_units and not bool(certain.all()):
@@ -128,7 +128,7 @@ class _Look:
         """The best units of the whole batch."""
         n_units, total = self.encoder.n_units, self.encoder.rule.count * len(self.x)
         kept = total + total // 2 + _SPARE
-        size = min(len(self.x), rows_at_once(self.weight.shape[1]))
+        size = min(len(self.x), self._rows_at_once())
         upper = (
             scores.mul_(step).add_(margin.unsqueeze(1)).flatten()
             for scores, step, margin in zip(
@@ -143,6 +143,9 @@ class _Look:
         if kept < n_units * len(self.x) and not bool(self.trusted.all() & (bounds.min() <= scores[best].min())):
             return search(self.x, self.encoder)
         return Found(codes[best], units[best], starts_of(candidates[best], n_units, len(self.x)))
+
+    def _rows_at_once(self) -> int:
+        return rows_at_once(self.weight.shape[1], 4, self.weight.nbytes)
 
     def _codes(self, units: Tensor, starts: Tensor) -> Tensor:
         rank = self.encoder.rule.rank

@@ -31,12 +31,40 @@ def search(x: Tensor, encoder: Encoder) -> Found:
 
 def best_of_rows(x: Tensor, encoder: Encoder, kept: int) -> tuple[Tensor, Tensor]:
     """The ``kept`` best units of each row and their codes, shapes (n, kept) and (n, kept, rank)."""
+    units, values = _best_of_each(x, encoder, 1, kept)
+    return units.squeeze(1), values.squeeze(1)
+
+
+def best_of_members(x: Tensor, encoder: Encoder, members: int) -> Found:
+    """:func:`search` row by row in an encoder that holds the units of several members, one member after the other.
+
+    Every member has the same rows. The fields have one more leading dimension, of members.
+    """
+    units, values = _best_of_each(x, encoder, members, min(encoder.rule.count, encoder.n_units // members))
+    starts = torch.arange(len(x) + 1, device=x.device) * units.shape[2]
+    return Found(
+        values.transpose(0, 1).flatten(1, 2), units.transpose(0, 1).flatten(1), starts.expand(members, -1).contiguous()
+    )
+
+
+def _best_of_each(x: Tensor, encoder: Encoder, members: int, kept: int) -> tuple[Tensor, Tensor]:
+    """The best units of each row and member, shapes (n, members, kept) and (n, members, kept, rank)."""
     parts = []
     for codes in encoder.chunks(x):
-        units = top_of_rows(encoder.scores(codes), kept)
-        parts.append((units, codes.gather(1, units.unsqueeze(-1).expand(-1, -1, codes.shape[-1]))))
+        scores = encoder.scores(codes)
+        units = top_of_rows(scores.view(len(scores) * members, scores.shape[1] // members), kept)
+        units = units.reshape(len(scores), members, kept)
+        parts.append((units, picked(codes.unflatten(1, (members, -1)), units)))
     units, values = parts[0] if len(parts) == 1 else (torch.cat(part) for part in zip(*parts, strict=True))
     return units, values
+
+
+def picked(codes: Tensor, units: Tensor) -> Tensor:
+    """Codes of some units, shapes (..., units, rank) and (..., kept) to (..., kept, rank)."""
+    rank = codes.shape[-1]
+    if rank == 1:  # gathering single numbers is ten times as fast
+        return codes.squeeze(-1).gather(-1, units).unsqueeze(-1)
+    return codes.gather(-2, units.unsqueeze(-1).expand(*units.shape, rank))
 
 
 def found_in_rows(units: Tensor, values: Tensor) -> Found:

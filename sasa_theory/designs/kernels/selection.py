@@ -72,12 +72,12 @@ def _top_of_keys(scores: Tensor, k: int) -> Tensor:
     m = scores.shape[1]
     array = scores.numpy()
     last = np.int32((1 << (m - 1).bit_length()) - 1)
-    keys = array.view(np.int32) & ~last
-    keys |= np.arange(m, dtype=np.int32)
+    keys = np.bitwise_and(array.view(np.int32), ~last)
+    np.bitwise_or(keys, np.arange(m, dtype=np.int32), out=keys)
     keys.view(np.float32).sort(axis=1)
-    best = keys[:, m - k :]
-    kept = (best & last).astype(np.int64)
-    equal = (best[:, 0] ^ keys[:, m - k - 1]) <= last
+    best = keys[:, m - k - 1 :].copy()
+    kept = (best[:, 1:] & last).astype(np.int64)
+    equal = (best[:, 1] ^ best[:, 0]) <= last
     unsure = np.flatnonzero(equal | ~np.isfinite(best[:, -1].view(np.float32)))
     if len(unsure):
         kept[unsure] = np.argpartition(array[unsure], m - k, axis=1)[:, m - k :]

@@ -34,7 +34,8 @@ with warnings.catch_warnings():  # said once a process: compressed rows are in b
 
 def weighted_rows(values: Tensor, units: Tensor, starts: Tensor, decoder: Tensor) -> Tensor:
     """``Z D``: shapes (entries, rank), (entries,), (rows + 1,), (units * rank, width) to (rows, width)."""
-    result: Tensor = _WeightedRows.apply(values, units, starts, decoder)
+    dtype = torch.promote_types(values.dtype, decoder.dtype)  # autocast may have made one of them narrower
+    result: Tensor = _WeightedRows.apply(values.to(dtype), units, starts, decoder.to(dtype))
     return result
 
 
@@ -91,9 +92,11 @@ class _UnitSums(Function):
         if _is_dense(values, starts, columns):
             return _each(lambda v, u, s, x: product(_dense(v, u, s, columns).mT, x.mT), values, units, starts, dense)
         order = by_unit(units, starts, n_units, values.shape[-1])
-        weights = values.flatten(0, -2).index_select(0, order.entries)
-        weights = weights if order.places is None else place(weights, order.places)
-        sums = _bags(dense.flatten(0, -2), order.rows, order.starts, weights.flatten())
+        if order.places is None:
+            weights = values.flatten().index_select(0, order.entries)
+        else:
+            weights = place(values.flatten(0, -2).index_select(0, order.entries), order.places)
+        sums = _bags(dense.flatten(0, -2), order.rows, order.starts, weights)
         return sums.view(*starts.shape[:-1], columns, dense.shape[-1])
 
     @staticmethod
@@ -125,7 +128,7 @@ class _Sampled(Function):
             dots = _each(lambda x, d, u, s: _picked(product(x, d), u, s, rank), dense, decoder, units, starts)
             return dots.view(shape)
         if dense.device.type != "cpu":
-            return _each(lambda *args: _gathered_dots(*args, rank), dense, units, starts, decoder).view(shape)
+            return _each(lambda x, u, s, d: _gathered_dots(x, u, s, d, rank), dense, units, starts, decoder).view(shape)
         left, right = dense.flatten(0, -2), decoder.flatten(0, -2)
         if decoder.nbytes <= _CACHED * decoder.shape[:-2].numel():
             units, starts = joined(units, starts, n_units)

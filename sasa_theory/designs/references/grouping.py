@@ -6,10 +6,8 @@ have to beat at the same number of columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
 
 import torch
 from scipy.sparse import coo_array
@@ -19,7 +17,8 @@ from torch import Tensor
 
 from sasa_theory.bounds.validate import count, real
 
-from ..config import DesignConfig, config_class, set_whole, within
+from ..around import AroundConfig
+from ..config import DesignConfig, set_whole, within
 from ..contract import Design
 from ..linear import normalise_rows
 from .clustering import fit_k_means
@@ -29,7 +28,7 @@ _BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupedConfig(DesignConfig):
+class GroupedConfig(AroundConfig):
     """Settings of :class:`Grouped`.
 
     Attributes
@@ -38,20 +37,13 @@ class GroupedConfig(DesignConfig):
         The design whose columns are grouped.
     groups : int
         Number of groups, at most the columns of ``inner``.
-    width : int
-        That of ``inner``; not given.
     """
 
     kind = "grouped"
 
-    inner: DesignConfig
     groups: int
-    width: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, DesignConfig):
-            raise ValueError(f"inner must be the config of a design, got {self.inner!r}")
-        object.__setattr__(self, "width", self.inner.width)
         super().__post_init__()
         set_whole(self, "groups")
         within("groups", self.groups, "columns of inner", self.inner.columns)
@@ -64,25 +56,6 @@ class GroupedConfig(DesignConfig):
     def build(self, generator: torch.Generator) -> Grouped:
         """A freshly initialised inner design, its columns dealt out to the groups in turn."""
         return Grouped(self.inner.build(generator), torch.arange(self.columns) % self.groups)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values: ``groups``, and the inner config's own with its ``kind``."""
-        return {"inner": {"kind": self.inner.kind, **self.inner.to_dict()}, "groups": self.groups}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The config of a mapping whose ``inner`` is a config, or a mapping with the ``kind`` of one.
-
-        Raises
-        ------
-        ValueError
-            If a field or the kind is unknown, missing or impossible.
-        """
-        inner = values.get("inner")
-        if isinstance(inner, Mapping):
-            kind = config_class("kind of the inner design", str(inner.get("kind")))
-            values = {**values, "inner": kind.from_dict({k: v for k, v in inner.items() if k != "kind"})}
-        return super().from_dict(values)
 
 
 class Grouped(Design):
@@ -147,7 +120,9 @@ def group_by_spectrum(design: Design, groups: int, *, generator: torch.Generator
     """Spectral clustering of the decoder rows by angle (Engels et al., arXiv 2405.14860).
 
     Affinity ``A_ij = 1 - arccos(cos_ij) / pi``: 1 for equal directions, 1/2 for orthogonal ones, 0 for opposite ones.
-    Rows of the leading eigenvectors of ``T^{-1/2} A T^{-1/2}``, T the row sums of A, are normalised and go to k-means.
+    Rows of ``T^{-1/2} V``, V the leading eigenvectors of ``T^{-1/2} A T^{-1/2}`` and T the row sums of A, go to k-means
+    (Shi and Malik, 2000). They are not brought to norm 1, which would blow up the noise in large groups, whose rows are
+    short, and lose the small groups.
     Memory: the matrix A, columns x columns float64.
 
     Parameters
@@ -170,8 +145,7 @@ def group_by_spectrum(design: Design, groups: int, *, generator: torch.Generator
     scale = affinity.sum(dim=1).rsqrt()
     start = torch.rand(design.columns, generator=generator, device=generator.device, dtype=torch.float64).cpu()
     symmetric = (scale.unsqueeze(1) * affinity * scale).numpy()
-    vectors = torch.from_numpy(eigsh(symmetric, k=groups, which="LA", v0=start.numpy())[1])
-    normalise_rows(vectors)
+    vectors = torch.from_numpy(eigsh(symmetric, k=groups, which="LA", v0=start.numpy())[1]) * scale.unsqueeze(1)
     nearest = fit_k_means(vectors, groups, generator=generator).nearest(vectors)
     return Grouped(design, nearest.unique(return_inverse=True)[1])
 

@@ -88,7 +88,10 @@ def lloyd(
 ) -> Tensor:
     """Models with the smallest total error over some restarts, shape (clusters, rank, width)."""
     if len(x) < max(clusters, kind.rank):
-        raise ValueError(f"x must have a row for each cluster and dimension, {max(clusters, kind.rank)}, got {len(x)}")
+        raise ValueError(
+            f"x must have a row for each cluster and dimension, {max(clusters, kind.rank)}, got {len(x)}; "
+            f"the nearest possible are {min(clusters, len(x))} clusters of rank {min(kind.rank, len(x))}"
+        )
     count("restarts", restarts)
     count("iterations", iterations)
     runs = [_run(kind, x, _seeds(kind, x, clusters, generator), iterations) for _ in range(restarts)]

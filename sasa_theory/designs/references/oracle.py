@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from sasa_theory.bounds.validate import choice, count
 
 from ..config import DesignConfig, set_whole, within
 from .tied import TiedGroups, check_activations, random_bases
+
+Solver = Literal["tied", "pursuit"]
 
 _BLOCK_ENTRIES = 2**23
 """Numbers in the chosen rows held at a time: 64 MB in float64."""
@@ -47,7 +49,7 @@ class OracleConfig(DesignConfig):
 
     dims: tuple[int, ...]
     active: int
-    solver: Literal["tied", "pursuit"] = "tied"
+    solver: Solver = "tied"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +60,7 @@ class OracleConfig(DesignConfig):
         object.__setattr__(self, "dims", dims)
         set_whole(self, "active")
         within("active", self.active, "len(dims)", len(dims))
-        choice("solver", self.solver, ("tied", "pursuit"))
+        choice("solver", self.solver, get_args(Solver))
 
     @property
     def columns(self) -> int:
@@ -129,7 +131,7 @@ def oracle(
     active: int,
     *,
     bias: Tensor | None = None,
-    solver: Literal["tied", "pursuit"] = "tied",
+    solver: Solver = "tied",
 ) -> TiedGroups:
     """The design that knows the subspaces.
 

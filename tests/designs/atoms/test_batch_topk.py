@@ -31,7 +31,7 @@ def test_the_batchs_largest_are_kept(seed, k, rows, free):
     expected = np.where(scores >= least * (1 - 1e-12), u, 0)
     np.testing.assert_allclose(design.encode(x).detach().numpy(), expected, rtol=1e-9)
     loss = design.loss(x)
-    assert float(loss.terms["threshold"]) == pytest.approx(least, rel=1e-6)
+    assert float(loss.noted["threshold"]) == pytest.approx(least, rel=1e-6)
     assert int(loss.fired.sum()) == min(k * rows, (u > 0).sum())
 
 
@@ -102,7 +102,7 @@ def test_groups_are_ranked_by_norm_and_signed(seed, count):
     torch.testing.assert_close(design.encode(x).detach(), expected.flatten(1))
     loss = design.loss(x)
     assert int(loss.fired.sum()) == 7 * count
-    torch.testing.assert_close(loss.terms["threshold"], least)
+    torch.testing.assert_close(loss.noted["threshold"], least)
     design.end_step(loss, 7)
     design.threshold.mul_(1 - 1e-6)
     torch.testing.assert_close(design.eval().encode(x).detach(), expected.flatten(1))

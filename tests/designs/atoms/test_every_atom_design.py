@@ -119,7 +119,7 @@ def test_a_loss_reports_what_encode_and_forward_show_and_changes_nothing(name, s
     errors = (design(x) - x).square().sum(dim=1)
     torch.testing.assert_close(loss.row_errors, errors)
     torch.testing.assert_close(loss.error, errors.mean())
-    torch.testing.assert_close(sum(value for term, value in loss.terms.items() if term != "threshold"), loss.total)
+    torch.testing.assert_close(sum(loss.terms.values()), loss.total)
     assert next(iter(loss.terms)) == "reconstruction"
     assert torch.equal(loss.fired, (codes != 0).sum(dim=0))
     torch.testing.assert_close(loss.active, (codes != 0).sum(dim=1).double().mean(), check_dtype=False)
@@ -191,11 +191,14 @@ def test_losses_of_members_are_those_of_an_ensemble(name):
     parameters, buffers = stack_module_state(members)
     ensemble = vmap(lambda *state: functional_call(members[0], state, (x,)))(parameters, buffers)
     ensemble.total.sum().backward()
+    if "k" in PRESETS[name] and "auxiliary" in ensemble.terms:
+        assert ensemble.terms["auxiliary"][0] > 0 == ensemble.terms["auxiliary"][1]
     for i, member in enumerate(members):
         loss = member(x)
         loss.total.backward()
         torch.testing.assert_close(ensemble.total[i], loss.total)
         assert torch.equal(ensemble.fired[i], loss.fired)
+        torch.testing.assert_close({key: values[i] for key, values in ensemble.noted.items()}, loss.noted)
         for key, parameter in member.named_parameters():
             expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             torch.testing.assert_close(parameters[key].grad[i], expected)

@@ -177,6 +177,27 @@ def test_a_dead_atom_finds_work_where_asked_to():
     assert not torch.allclose(revived, asleep)
 
 
+def test_only_the_dead_explain_what_is_left():
+    design = get("matching-pursuit", width=5, atoms=9, steps=2, dead_after=10, aux_coefficient=0.5).double()
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    design.idle[:3] = 10
+    design.begin_step(0, 1)
+    left = x - design(x)
+    dead = get("matching-pursuit", width=5, atoms=3, steps=2).double()
+    dead.load_state_dict({"decoder": design.decoder[:3], "decoder_bias": dead.decoder_bias}, strict=False)
+    expected = 0.5 * (left - dead(left)).square().sum() / (left - left.mean(dim=0)).square().sum()
+    torch.testing.assert_close(design.loss(x).terms["auxiliary"], expected.detach())
+
+
+def test_the_coefficient_is_the_buffers_so_that_members_may_differ():
+    design = get("matching-pursuit", width=3, atoms=4, steps=1, dead_after=10)
+    design.idle[1] = 10
+    for coefficient in (0.5, 0.0):
+        design.aux_coefficient.fill_(coefficient)
+        design.begin_step(0, 1)
+        assert ("auxiliary" in design.loss(torch.eye(3)).terms) == (coefficient > 0)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [

@@ -52,6 +52,21 @@ def test_afa_keeps_groups_until_their_contributions_are_as_long_as_the_input(see
         torch.testing.assert_close(got, want)
 
 
+@pytest.mark.parametrize("name", ["sasa/afa", "sasa/soft"])
+def test_a_scale_of_the_activations_is_absorbed(name):
+    design, absorbed, x = design_of(name, active=2), design_of(name, active=2), batch(3, 9)
+    absorbed.absorb_scale(0.3)
+    torch.testing.assert_close(design(0.3 * x), 0.3 * absorbed(x))
+
+
+def test_soft_groups_count_as_firing_where_their_gate_is_half_open():
+    design, x = design_of("sasa/soft", active=2), batch(4, 9)
+    design.begin_step(0, 100)
+    norms = design.presence(design.preactivations(x))
+    gates = soft_topk(norms, design.counts(x), torch.tensor(1.0, dtype=torch.float64))
+    assert torch.equal(design.loss(x).fired, (gates >= 0.5).sum(dim=0))
+
+
 @given(SEEDS, st.integers(1, 5))
 def test_afa_takes_at_most_the_active_groups_and_those_of_largest_norm(seed, active):
     codes = design_of("sasa/afa", seed, active=active).encode(batch(seed, 9))
@@ -74,6 +89,16 @@ def test_afa_turns_and_rescales_with_the_blocks(seed):
         design.decoder.copy_((torch.linalg.inv(mixes).mT @ decoder).flatten(0, 1))
     torch.testing.assert_close(design(x), before)
     torch.testing.assert_close(design.loss(x).total, loss, rtol=1e-4, atol=0)  # the norm's ridge is not invariant
+
+
+def test_afa_learns_on_when_a_group_has_lost_directions():
+    """The penalty on ranks means to take rows to 0, or to make them dependent."""
+    design, x = get("sasa/afa", width=8, groups=4, rank=3, active=4), batch(0, 32, 8).float()
+    with torch.no_grad():
+        design.decoder[:3] = 0.0
+        design.decoder[4] = design.decoder[3]
+    gradients = torch.autograd.grad(design.loss(x).total, list(design.parameters()))
+    assert all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 @given(SEEDS)

@@ -47,7 +47,7 @@ def test_the_largest_groups_of_the_batch_fire(seed: int) -> None:
     loss = design.loss(x)
     assert int(loss.fired.sum()) == 2 * 12
     assert float(loss.active) == 6.0
-    torch.testing.assert_close(loss.terms["threshold"], least.detach())
+    torch.testing.assert_close(loss.noted["threshold"], least.detach())
     assert (codes < 0).any()  # signed
 
 

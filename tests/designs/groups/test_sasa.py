@@ -14,7 +14,7 @@ from sasa_theory import designs
 from sasa_theory.bounds import decoder_penalty_range, single_group_optimum
 from sasa_theory.designs.contract import Loss
 from sasa_theory.designs.groups.nuclear import singular_values
-from sasa_theory.designs.groups.sasa import Sasa, SasaConfig
+from sasa_theory.designs.groups.sasa import Sasa
 
 NAMES = ("sasa/paper", "sasa/release", "sasa/release_map", "sasa/no_nuclear")
 SIZES = {"width": 8, "groups": 6, "rank": 3, "active": 2}
@@ -262,7 +262,7 @@ def test_steps_whose_penalty_could_not_be_computed_are_counted() -> None:
     design, x = perturbed("sasa/paper", 0), rows(0)
     healthy = design.loss(x)
     design.end_step(healthy, 12)
-    assert design.extra_state() == {"nuclear_skipped": 0}
+    assert design.log_extra() == {"nuclear_skipped": 0}
     with torch.no_grad():
         design.decoder[0] = 1e200  # its square overflows
         design.encoder[:3] = 0.0  # the group never fires, so that only its penalty suffers
@@ -271,7 +271,7 @@ def test_steps_whose_penalty_could_not_be_computed_are_counted() -> None:
     assert bool(loss.terms["nuclear"].isnan())
     assert math.isfinite(float(loss.total.detach()) - float(loss.error))
     design.end_step(loss, 12)
-    assert design.extra_state() == {"nuclear_skipped": 1}
+    assert design.log_extra() == {"nuclear_skipped": 1}
 
 
 @every_preset
@@ -284,7 +284,7 @@ def test_members_of_an_ensemble_lose_what_each_loses_alone(name: str, seed: int)
     for member in members:
         member.usage.copy_(rows(seed + 2, 1, 6)[0].abs())
         member.begin_step(1, 10)
-    members[1]._revive = True  # one python flag serves the whole ensemble
+        member._candidates, member._mixed = torch.arange(6), True  # as an ensemble would have it, one for all
     alone = [member.loss(x) for member in members]
     params, buffers = stack_module_state(members)
     skeleton = members[0]
@@ -322,10 +322,10 @@ def test_a_design_trained_on_scaled_activations_absorbs_the_scale(seed: int, sca
 
 
 def test_budgets_in_columns_buy_whole_groups() -> None:
-    config = SasaConfig.with_budget(width=768, groups=2048, rank=6, l0=60)
+    config = designs.config("sasa/paper", width=768, groups=2048, rank=6, l0=60)
     assert (config.active, config.columns) == (10, 12288)
     with pytest.raises(ValueError, match=r"multiple of rank = 6, got 64; the nearest possible is 66"):
-        SasaConfig.with_budget(width=768, groups=2048, rank=6, l0=64)
+        designs.config("sasa/paper", width=768, groups=2048, rank=6, l0=64)
 
 
 @pytest.mark.parametrize(

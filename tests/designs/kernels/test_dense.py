@@ -38,14 +38,28 @@ def test_every_order_of_derivative_exists():
 def test_an_ensemble_is_its_members():
     x, weights = normal(1, 6, 4), normal(2, 3, 5, 4)
 
-    def loss(weight: torch.Tensor) -> torch.Tensor:
-        return linear(x, weight).pow(3).sum()
+    def loss(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        return linear(x, weight, bias).pow(3).sum()
 
-    together = torch.func.vmap(torch.func.grad(loss))(weights)
-    assert torch.allclose(together, torch.stack([torch.func.grad(loss)(weight) for weight in weights]))
+    for biases in (normal(3, 3, 5), None):
+        together = torch.vmap(torch.func.grad(loss), (0, None if biases is None else 0))(weights, biases)
+        for i, weight in enumerate(weights):
+            own = None if biases is None else biases[i]
+            assert torch.allclose(together[i], torch.func.grad(loss)(weight, own))
+    twice = torch.vmap(torch.vmap(lambda weight: linear(x, weight)))(weights.expand(2, -1, -1, -1))
+    assert torch.allclose(twice[1], torch.stack([x @ weight.mT for weight in weights]))
 
 
 def test_autocast_sets_the_type():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         result = linear(normal(1, 3, 4, dtype=torch.float32), normal(2, 5, 4, dtype=torch.float32))
     assert result.dtype == torch.bfloat16
+
+
+def test_any_number_of_leading_dimensions_will_do():
+    x, weight, bias = normal(1, 2, 3, 4).requires_grad_(), normal(2, 5, 4), normal(3, 5)
+    for rows in (x, x[0], x[0, 0]):
+        found, wanted = linear(rows, weight, bias), torch.nn.functional.linear(rows, weight, bias)
+        assert torch.allclose(found, wanted)
+        one, other = (torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0] for y in (found, wanted))
+        assert torch.allclose(one, other)

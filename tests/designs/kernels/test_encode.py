@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sasa_theory.designs.kernels import Active, TopUnits, decode_active, encode_active, reference
+from sasa_theory.designs.kernels import Active, TopUnits, codes, decode_active, encode, encode_active, reference, sparse
 
 RULES = [
     TopUnits(3, 1, "norm", "row"),
@@ -55,8 +55,8 @@ def results(kernels: Any, p: dict[str, Tensor], rule: TopUnits, bias: bool, gain
     )
     x_hat = kernels.decode_active(active, leaves["decoder"])
     loss = (x_hat - p["target"]).square().sum() + active.values.pow(3).sum()
-    codes = active.dense(len(p["gain"]))
-    return [codes.detach(), x_hat.detach(), *torch.autograd.grad(loss, list(leaves.values()))]
+    dense = active.dense(len(p["gain"]))
+    return [dense.detach(), x_hat.detach(), *torch.autograd.grad(loss, list(leaves.values()))]
 
 
 FAST = type("Fast", (), {"encode_active": staticmethod(encode_active), "decode_active": staticmethod(decode_active)})
@@ -65,13 +65,20 @@ FAST = type("Fast", (), {"encode_active": staticmethod(encode_active), "decode_a
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @given(
-    seed=st.integers(0, 10_000), rows=st.integers(1, 12), options=st.tuples(*[st.booleans()] * 3), screen=st.booleans()
+    seed=st.integers(0, 10_000),
+    rows=st.integers(1, 12),
+    options=st.tuples(*[st.booleans()] * 3),
+    screen=st.booleans(),
+    large=st.booleans(),
 )
-def test_values_and_gradients_are_those_of_the_reference(rule, dtype, seed, rows, options, screen):
+def test_values_and_gradients_are_those_of_the_reference(rule, dtype, seed, rows, options, screen, large):
     p = problem(seed, rows, 7, 17, rule.rank, dtype)
     p["allowed"][:3] = True  # enough of them for the rules here
     slow = results(reference, p, rule, *options)
-    fast = results(FAST, p, TopUnits(rule.count, rule.rank, rule.by, rule.over, screen), *options)
+    with pytest.MonkeyPatch.context() as patch:  # as for large problems, or for small ones
+        patch.setattr(codes, "_FEW_ROWS", 0 if large else 64)
+        patch.setattr(sparse, "DENSE_SHARE", 1.0 if large else 0.0)
+        fast = results(FAST, p, TopUnits(rule.count, rule.rank, rule.by, rule.over, screen), *options)
     for one, other in zip(slow, fast, strict=True):
         scale = 1 + float(one.abs().max())
         assert torch.allclose(one, other, rtol=0, atol=TOLERANCE[dtype] * scale)
@@ -89,8 +96,10 @@ def test_many_columns_and_several_chunks_agree_with_the_reference(rule):
     assert torch.allclose(slow.masked_fill(differ, 0), fast.masked_fill(differ, 0), atol=1e-4)
 
 
+@pytest.mark.parametrize("dense_share", [0.0, 1.0])
 @pytest.mark.parametrize("rule", [TopUnits(2), TopUnits(2, 2), TopUnits(2, over="batch")], ids=str)
-def test_gradients_are_derivatives(rule):
+def test_gradients_are_derivatives(rule, dense_share, monkeypatch):
+    monkeypatch.setattr(sparse, "DENSE_SHARE", dense_share)
     p = problem(5, 3, 3, 5, rule.rank, torch.float64)
 
     def f(x: Tensor, centre: Tensor, encoder: Tensor, bias: Tensor, decoder: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,8 +181,9 @@ def test_half_precision_activations_of_a_float32_encoder_give_float32_values():
 
 
 @pytest.mark.parametrize("rule", [TopUnits(3, 2), TopUnits(3, 2, over="batch"), TopUnits(3, 2, screen=True)], ids=str)
-@pytest.mark.parametrize("own_rows", [False, True])
-def test_an_ensemble_is_its_members(rule, own_rows):
+@pytest.mark.parametrize(("own_rows", "dense_share"), [(False, 1.0), (True, 1.0), (True, 0.0)])
+def test_an_ensemble_is_its_members(rule, own_rows, dense_share, monkeypatch):
+    monkeypatch.setattr(sparse, "DENSE_SHARE", dense_share)
     members = [problem(seed, 9, 7, 10, 2, torch.float64) for seed in range(3)]
     names = ("centre", "encoder", "bias", "decoder")
     stacked = [torch.stack([m[name] for m in members]) for name in names]
@@ -197,3 +207,26 @@ def test_an_ensemble_is_its_members(rule, own_rows):
         for kind in (inner, outer):
             for got, wanted in zip(kind, expected, strict=kind is inner):
                 assert torch.allclose(got[i], wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("joint", [0, 1 << 22])
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("options", [(False, False), (True, False), (False, True), (True, True)])
+def test_members_on_the_same_rows_have_their_own_bias_gain_and_allowed_units(options, rank, joint, monkeypatch):
+    monkeypatch.setattr(encode, "_JOINT", joint)
+    members = [problem(seed, 150, 7, 10, rank, torch.float64) for seed in range(3)]
+    optional = [
+        name for name, wanted in zip(("bias", "gain", "allowed"), (options[0], *options), strict=True) if wanted
+    ]
+    stacked = {name: torch.stack([m[name] for m in members]) for name in ["centre", "encoder", *optional]}
+    x, rule = members[0]["x"], TopUnits(2, rank)
+
+    def call(p: dict[str, Tensor]) -> Active:
+        return encode_active(x, p["centre"], p["encoder"], p.get("bias"), rule, p.get("gain"), p.get("allowed"))
+
+    together = torch.vmap(call)(stacked)
+    for i, member in enumerate(members):
+        alone = call({name: member[name] for name in stacked})
+        mine = Active(*(field[i] for field in together))
+        assert torch.allclose(mine.dense(10), alone.dense(10))
+        assert torch.equal(mine.starts, alone.starts)

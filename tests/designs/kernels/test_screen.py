@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sasa_theory import designs
 from sasa_theory.designs.kernels import SCREEN_TOLERANCE, TopUnits, encode_active, screen
 from sasa_theory.designs.kernels.codes import Encoder
 
@@ -89,3 +90,30 @@ def test_where_the_look_is_clear_nothing_is_searched_again(monkeypatch):
     assert all(
         torch.allclose(a, b, atol=1e-2) and torch.equal(a != 0, b != 0) for a, b in zip(wanted, looked, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("topk", {"atoms": 1024, "k": 8}),
+        ("topk/signed", {"atoms": 1024, "k": 8}),
+        ("sasa/no_nuclear", {"groups": 256, "rank": 4, "active": 2}),
+    ],
+)
+def test_designs_fire_alike_with_and_without_it(name, settings, monkeypatch):
+    x = normal(1, 48, 512)
+    codes = designs.get(name, width=512, **settings).encode(x)
+    looks = []
+    monkeypatch.setattr(screen._Look, "__init__", _noted(screen._Look.__init__, looks))
+    looked = designs.get(name, width=512, **settings, screen=True).encode(x)
+    assert len(looks) == 1
+    assert torch.equal(codes != 0, looked != 0)
+    assert torch.allclose(codes, looked, atol=1e-5)
+
+
+def _noted(method, calls):
+    def noting(*args):
+        calls.append(args)
+        method(*args)
+
+    return noting

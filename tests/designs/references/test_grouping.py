@@ -129,6 +129,14 @@ def test_any_affine_decoder_will_do(tmp_path):
         save(group_by_neighbours(plain, 1), tmp_path / "plain")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_small_groups_are_not_lost_beside_a_large_one(seed):
+    axis = torch.arange(3).repeat_interleave(torch.tensor([30, 5, 2]))
+    rows = torch.eye(6)[axis] + 0.2 * torch.randn(37, 6, generator=generator(seed))
+    grouped = group_by_spectrum(sae(rows), 3, generator=generator())
+    assert same_partition(grouped.units(), axis)
+
+
 def test_fewer_directions_than_groups():
     rows = torch.eye(3).repeat(4, 1)
     grouped = group_by_spectrum(sae(rows), 5, generator=generator())

@@ -152,6 +152,7 @@ def test_config_from_plain_values():
         ({"active": 3}, r"active must be at most len\(dims\) = 2, got 3"),
         ({"solver": "pursuits"}, "did you mean 'pursuit'"),
         ({"bases": torch.ones(5, 6)}, "rows of basis 0 must be orthonormal"),
+        ({"bases": torch.eye(5, 6) * 1.0001}, "rows of basis 0 must be orthonormal, their products are off by 0.0002"),
         ({"bases": torch.ones(5)}, r"shape \(n, width\)"),
     ],
 )
