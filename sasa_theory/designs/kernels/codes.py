@@ -17,7 +17,7 @@ A quarter of it where the encoder is no larger than that, so that it costs littl
 """
 
 _FEW_ROWS = 64
-"""Rows up to which the order of the encoder is left as it is."""
+"""Rows up to which the order of the encoder is left as it is; so it is where the encoder is large."""
 
 
 class Encoder(NamedTuple):
@@ -46,7 +46,7 @@ class Encoder(NamedTuple):
         """Codes of the rows in order, a few at a time, each of shape (some rows, units, rank)."""
         low, rank = autocast_dtype(x.device), self.rule.rank
         weight, bias = self.weight, self.bias
-        turned = rank > 1 and self.rule.over == "row" and len(x) > _FEW_ROWS
+        turned = rank > 1 and self.rule.over == "row" and len(x) > _FEW_ROWS and weight.nbytes <= _BUFFER // 4
         if turned:
             weight, bias = _turned(weight, rank), None if bias is None else _turned(bias, rank)
         weight = weight if low is None else weight.to(low)

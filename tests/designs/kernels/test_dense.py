@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.designs.kernels import linear
+from sasa_theory.designs.kernels import dense, linear
 
 
 def normal(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -63,3 +63,12 @@ def test_any_number_of_leading_dimensions_will_do():
         assert torch.allclose(found, wanted)
         one, other = (torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0] for y in (found, wanted))
         assert torch.allclose(one, other)
+
+
+def test_products_inside_kernels_heed_no_autocast(monkeypatch):
+    x, weight = normal(1, 3, 4, dtype=torch.float32), normal(2, 5, 4, dtype=torch.float32)
+    exact = x @ weight.mT
+    for onednn in (dense._onednn, None):
+        monkeypatch.setattr(dense, "_onednn", onednn)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.allclose(dense.product(x, weight), exact, atol=1e-6)

@@ -230,3 +230,19 @@ def test_members_on_the_same_rows_have_their_own_bias_gain_and_allowed_units(opt
         mine = Active(*(field[i] for field in together))
         assert torch.allclose(mine.dense(10), alone.dense(10))
         assert torch.equal(mine.starts, alone.starts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"count": 0}, "count"),
+        ({"count": 1, "rank": 0}, "rank"),
+        ({"count": 1, "by": "size"}, "by must be"),
+        ({"count": 1, "over": "rows"}, "over must be"),
+        ({"count": 1, "rank": 2, "by": "value"}, "by='value' needs rank 1"),
+    ],
+)
+def test_impossible_rules_are_refused_each_time(settings, match):
+    for _ in range(2):
+        with pytest.raises(ValueError, match=match):
+            TopUnits(**settings)
