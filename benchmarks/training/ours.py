@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 
 from sasa_theory import designs
-from sasa_theory.designs.atoms.topk import TopK, TopKConfig
 from sasa_theory.designs.contract import Design
-from sasa_theory.designs.kernels import Active, TopUnits, encode_active
 from sasa_theory.training import Budget, Recipe, recipe
 from sasa_theory.training import train as run_trainer
 from sasa_theory.training.ensemble import Ensemble
@@ -26,10 +24,7 @@ def topk(turn: Turn, setting: Setting, tuned: bool) -> None:
 
 def screened(turn: Turn, setting: Setting, tuned: bool) -> None:
     """``topk`` that looks through the latents in whole numbers first."""
-    config = designs.config("topk", **_topk_sizes(setting))
-    if not isinstance(config, TopKConfig):
-        raise TypeError(f"topk must be a TopK, got {config!r}")
-    _train(_Screened(config, torch.Generator().manual_seed(0)), turn, setting, Recipe())
+    _train(designs.get("topk", screen=True, **_topk_sizes(setting)), turn, setting, Recipe())
 
 
 def ensemble(turn: Turn, setting: Setting, tuned: bool) -> None:
@@ -62,12 +57,3 @@ def _topk(setting: Setting, seed: int = 0) -> Design:
 
 def _topk_sizes(setting: Setting) -> dict[str, int]:
     return {"width": setting.width, "atoms": setting.columns, "k": setting.active, "dead_after": DEAD_AFTER}
-
-
-class _Screened(TopK):
-    """TopK with the kernels' screening; no preset asks for it."""
-
-    def activate(self, x: torch.Tensor, more: int = 1) -> Active:
-        rule = TopUnits(min(more * self.k, self.columns), by="value", screen=True)
-        active = encode_active(x, self.decoder_bias, self.encoder, self.encoder_bias, rule, self.gain)
-        return active._replace(values=active.values.relu())

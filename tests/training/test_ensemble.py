@@ -43,9 +43,9 @@ def alone(name, seed, *, recipe=RECIPE, **settings):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_members_are_trained_as_they_would_be_alone(name):
-    members = [build(name, seed) for seed in (3, 4, 8)]
+    members = [build(name, seed) for seed in (3, 8)]
     together = train(Ensemble(members), source(), BUDGET, RECIPE, progress=False).design.split()
-    for seed, member in zip((3, 4, 8), together, strict=True):
+    for seed, member in zip((3, 8), together, strict=True):
         expected = alone(name, seed).state_dict()
         assert member.state_dict().keys() == expected.keys()
         for key, tensor in member.state_dict().items():
