@@ -5,6 +5,8 @@ Start with ``torchrun --nproc-per-node 2 script.py``; in the script, train insid
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -128,6 +130,9 @@ def process_group() -> Iterator[Processes]:
     if not distributed.is_torchelastic_launched():
         yield Processes()
         return
+    # A gloo thread that lets go of its last tensor while the interpreter ends aborts the process: the group must be
+    # gone before. This module, if imported later, would keep it for good: its functions take the group as a default.
+    importlib.import_module("torch.distributed.nn.functional")
     enough = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     if enough:
         torch.cuda.set_device(distributed.get_node_local_rank())
@@ -135,6 +140,7 @@ def process_group() -> Iterator[Processes]:
     try:
         yield Processes()
     finally:
+        gc.collect()  # DistributedDataParallel refers to the group, in cycles
         distributed.destroy_process_group()
 
 

@@ -40,7 +40,7 @@ RUNS = {"topk": topk, "sasa": sasa, "ensemble": lambda: Ensemble([topk(0), topk(
 SCRIPT = (
     COMMON
     + """
-import signal, sys
+import gc, signal, sys, weakref
 from pathlib import Path
 from safetensors.torch import save_file
 from sasa_theory.training.source import MemoryStream
@@ -63,6 +63,8 @@ class Interrupting(MemoryStream):
         return super().__next__()
 
 with process_group() as processes:
+    group = weakref.ref(torch.distributed.group.WORLD)
+    gc.disable()  # so that leaving the group has to collect what refers to it
     for name, build in RUNS.items():
         design = train(build(), source, budget, recipe, folder=folder / name, **settings).design
         if processes.rank == 0:
@@ -83,6 +85,7 @@ with process_group() as processes:
         train(topk(), Memory(broken), budget, Recipe(), **settings)
     except Diverged as diverged:
         (folder / f"diverged-{processes.rank}").write_text(str(diverged))
+(folder / f"gone-{processes.rank}").write_text(str(group() is None))
 """
 )
 
@@ -125,6 +128,10 @@ def test_data_that_break_one_process_stop_all_at_the_same_step(folder):
     assert other.split(":")[0] == own.split(":")[0]
     assert "rows of another process are to blame" in other
     assert "the data hold NaN or infinite values in 1 of the batch's 64 rows" in own
+
+
+def test_no_thread_of_the_group_outlives_it(folder):
+    assert [(folder / f"gone-{rank}").read_text() for rank in range(2)] == ["True", "True"]  # or exiting may abort
 
 
 def test_what_a_loss_notes_is_averaged_too(monkeypatch):
