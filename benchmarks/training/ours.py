@@ -24,7 +24,7 @@ def topk(turn: Turn, setting: Setting, tuned: bool) -> None:
 
 def screened(turn: Turn, setting: Setting, tuned: bool) -> None:
     """``topk`` that looks through the latents in whole numbers first."""
-    _train(designs.get("topk", screen=True, **_topk_sizes(setting)), turn, setting, Recipe())
+    _train(_screened(setting), turn, setting, Recipe())
 
 
 def ensemble(turn: Turn, setting: Setting, tuned: bool) -> None:
@@ -39,10 +39,19 @@ def sasa(turn: Turn, setting: Setting, tuned: bool) -> None:
     _train(design, turn, setting, recipe("sasa/release"))
 
 
-@torch.no_grad()
 def reconstruct(turn: Turn, setting: Setting, tuned: bool) -> None:
     """Encode and decode with ``topk``: the design as a function."""
-    design = _topk(setting).eval()
+    _reconstruct(_topk(setting), turn)
+
+
+def reconstruct_screened(turn: Turn, setting: Setting, tuned: bool) -> None:
+    """The same with a first look through the latents in whole numbers."""
+    _reconstruct(_screened(setting), turn)
+
+
+@torch.no_grad()
+def _reconstruct(design: Design, turn: Turn) -> None:
+    design.eval()
     for x in turn:
         design(x)
 
@@ -53,6 +62,10 @@ def _train(design: Design, turn: Turn, setting: Setting, settings: Recipe) -> No
 
 def _topk(setting: Setting, seed: int = 0) -> Design:
     return designs.get("topk", seed=seed, **_topk_sizes(setting))
+
+
+def _screened(setting: Setting) -> Design:
+    return designs.get("topk", screen=True, **_topk_sizes(setting))
 
 
 def _topk_sizes(setting: Setting) -> dict[str, int]:

@@ -94,6 +94,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "topk, screened": _ours("screened", "large"),
     f"topk, {MEMBERS} at once": _ours("ensemble", "small", models=MEMBERS),
     "topk, encode + decode": _ours("reconstruct", "inference"),
+    "topk, screened, encode + decode": _ours("reconstruct_screened", "inference"),
     "sasa/release": _ours("sasa", "large"),
     "SAELens, TopK": _peer("sae_lens_dense", "sae-lens", *_SAELENS),
     "SAELens, TopK, sparse": _peer("sae_lens_sparse", "sae-lens", *_SAELENS),
@@ -155,11 +156,11 @@ COMPARISONS = (
     ),
     Comparison(setting="small", ours="topk", others=PEERS, goals=dict.fromkeys(MODES, 2.0)),
     Comparison(setting="small", ours=f"topk, {MEMBERS} at once", others=PEERS, goals=dict.fromkeys(MODES, 4.0)),
-    Comparison(
-        setting="inference",
-        ours="topk, encode + decode",
-        others=("sparsify, encode + decode",),
-        goals=dict.fromkeys(MODES, 1.5),
+    *(
+        Comparison(
+            setting="inference", ours=ours, others=("sparsify, encode + decode",), goals=dict.fromkeys(MODES, 1.5)
+        )
+        for ours in ("topk, encode + decode", "topk, screened, encode + decode")
     ),
 )
 

@@ -96,6 +96,14 @@ class Design(nn.Module, ABC):
         squares = codes.new_zeros(len(codes), self.n_units)
         return squares.index_add(1, self.units().to(codes.device), codes.square()).sqrt()
 
+    @property
+    def takes_members(self) -> bool:
+        """Whether :meth:`loss` itself copes with a leading dimension of members in every parameter and buffer.
+
+        This is faster than ``vmap``; all fields of the loss must then have that dimension too.
+        """
+        return False
+
     def loss(self, x: Tensor) -> Loss:
         """What to minimise on a batch, shape (n, width). Default: the mean squared error, summed over the width."""
         codes = self.encode(x)
@@ -131,12 +139,13 @@ def plain_loss(
 ) -> Loss:
     """A :class:`Loss` whose reconstruction term is the squared error summed over the width, plus penalties.
 
+    Activations and reconstructions may have leading dimensions of members, which all fields then have.
     ``row_weight``, shape (n,), multiplies each row's error in what is minimised; ``error`` and ``row_errors`` stay
     unweighted.
     """
     row_errors = (x_hat - x).square().sum(dim=-1)
-    reconstruction = (row_errors if row_weight is None else row_weight * row_errors).mean()
+    reconstruction = (row_errors if row_weight is None else row_weight * row_errors).mean(dim=-1)
     total = reconstruction + sum(penalties.values()) if penalties else reconstruction
     terms = {"reconstruction": reconstruction.detach()} | {name: value.detach() for name, value in penalties.items()}
     row_errors = row_errors.detach()
-    return Loss(total, terms, row_errors.mean(), row_errors, fired, active)
+    return Loss(total, terms, row_errors.mean(dim=-1), row_errors, fired, active)

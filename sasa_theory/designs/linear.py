@@ -88,9 +88,9 @@ class LinearDesign(Design):
     def firings_of(self, active: Active, rows: int) -> dict[str, Tensor]:
         """The fields ``fired`` and ``active`` of :class:`Loss` for a sparse code of this many rows."""
         on = active.values.detach() != 0
-        fired = torch.zeros(self.n_units, dtype=torch.int64, device=on.device)
-        fired = fired.scatter_add(0, active.units, on.any(dim=-1).to(torch.int64))
-        return {"fired": fired, "active": on.sum() / max(rows, 1)}
+        fired = on.new_zeros(*on.shape[:-2], self.n_units, dtype=torch.int64)
+        fired = fired.scatter_add(-1, active.units, on.any(dim=-1).to(torch.int64))
+        return {"fired": fired, "active": on.sum(dim=(-2, -1)) / max(rows, 1)}
 
     def project_gradients(self) -> None:
         """For unit rows: remove from the decoder's gradient its part along each row."""

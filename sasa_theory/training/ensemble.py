@@ -94,6 +94,8 @@ class Ensemble(Design):
 
     def loss(self, x: Tensor) -> Loss:
         """Losses of all members on the same batch; every field has one more leading dimension."""
+        if self.stacked.takes_members:
+            return self.stacked.loss(x)
         return self._each(lambda design: design.loss(x))
 
     def begin_step(self, step: int, steps: int) -> None:

@@ -97,10 +97,15 @@ class TopK(AuxK):
         start = max(self.config.k, min(self.width, self.columns))
         self.k = round(start + (self.config.k - start) * ramp(step, steps, self.config.anneal))
 
+    @property
+    def takes_members(self) -> bool:
+        """Where the loss is the squared error alone."""
+        return not (self._revive or self.config.relative or self.config.multi)
+
     def loss(self, x: Tensor, row_weight: Tensor | None = None) -> Loss:
         """``||x - x_hat||^2 + alpha AuxK``, means over the batch."""
         active = self.activate(x)
-        x_hat = decode_active(active, self.decoder) + self.decoder_bias
+        x_hat = decode_active(active, self.decoder) + self.decoder_bias.unsqueeze(-2)
         weight = self._relative(x, row_weight) if self.config.relative else row_weight
         penalties = self.auxiliary(x, x_hat, row_weight)
         if self.config.multi:

@@ -34,6 +34,8 @@ def encode_active(
 
     No dense code is stored: the rows are encoded a few at a time, and the gradients are sums over active entries.
 
+    All tensors, or all but the rows, may have a leading dimension of members.
+
     Parameters
     ----------
     x : Tensor, shape (n, width)
@@ -53,6 +55,8 @@ def encode_active(
         Differentiable with respect to x, centre, encoder and bias at a fixed selection. Under autocast the product is
         taken in its type and the values have the type of x and the encoder.
     """
+    if encoder.ndim > x.ndim:
+        x = x.expand(*encoder.shape[:-2], *x.shape)
     return Active(*_Encode.apply(x, centre, encoder, bias, rule, gain, allowed))
 
 
