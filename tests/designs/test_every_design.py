@@ -54,3 +54,12 @@ def test_every_design_trains(name, world):
         assert 1 - after < 0.9 * (1 - before)
         assert after > 0.15
         assert 0 < trained.log[-1].l0 <= design.columns
+
+
+@pytest.mark.parametrize("name", sorted(set(designs.presets()) - UNTRAINED))
+def test_every_design_trains_under_autocast(name):
+    x = activations("theorem")
+    design = build(name, x.shape[1])
+    budget, recipe = Budget(tokens=3 * 64, batch_size=64), Recipe(lr=1e-2, warmup=0, autocast=True)
+    trained = train(design, Memory(x), budget, recipe, progress=False)
+    assert {parameter.dtype for parameter in trained.design.parameters()} == {torch.float32}

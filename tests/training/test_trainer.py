@@ -237,13 +237,6 @@ def test_autocast_evaluates_the_loss_in_bfloat16_and_keeps_the_weights_in_float3
     assert trained.log[-1].loss > 0
 
 
-@pytest.mark.parametrize("name", ["bsf/group_lasso", "d-gating/spectra/3", "sasa/paper"])
-def test_autocast_suits_designs_that_mix_precisions(name: str) -> None:
-    design = designs.get(name, width=WIDTH, groups=10, rank=3, active=2)
-    trained = train(design, Memory(data()), Budget(tokens=640, batch_size=64), Recipe(lr=1e-2, autocast=True))
-    assert {p.dtype for p in trained.design.parameters()} == {torch.float32}
-
-
 def test_seeds_decide_everything() -> None:
     def weights(seed: int) -> Tensor:
         recipe = Recipe(lr=1e-2, normalise="unit_mean_square")

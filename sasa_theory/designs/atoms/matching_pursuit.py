@@ -148,7 +148,14 @@ class MatchingPursuit(Design):
         return self.columns // self.rank
 
     def pursue(self, e: Tensor, allowed: Tensor | None = None) -> Pursuit:
-        """Take ``steps`` units for each row of ``e``, shape (n, width), perhaps only of the ``allowed``, (units,)."""
+        """Take ``steps`` units for each row of ``e``, shape (n, width), perhaps only of the ``allowed``, (units,).
+
+        In full precision under autocast too: each step builds on the rounding of those before.
+        """
+        with torch.autocast(e.device.type, enabled=False):
+            return self._pursue(e, allowed)
+
+    def _pursue(self, e: Tensor, allowed: Tensor | None) -> Pursuit:
         with torch.no_grad():
             units = self._select(e, allowed)
         blocks = self.decoder.unflatten(0, (-1, self.rank))[units].flatten(1, 2)  # (n, steps * rank, width)
