@@ -13,3 +13,9 @@ ROUNDING = 1e-9
 
 SOLVER = 1e-4
 """Slack for iterative solvers (linear programs, proximal gradient), far below any gap that a claim is about."""
+
+AFFINE = 1e-4
+"""Deviation of a decoder from ``z D + b``, relative to what is added: float32 at 1e5 columns stays below."""
+
+FLAT = 1e-5
+"""Spread relative to the largest at which points do not vary: sums of a few hundred float32 codes stay below."""

@@ -1,0 +1,28 @@
+"""Metrics on units: what a design makes of a world whose truth is known, beside chance, truth and theory."""
+
+from .clustering import Redundancy, redundancy
+from .consistency import Consistency, consistency
+from .contract import Metric, Reading, Score
+from .covering import Covering, covering_number
+from .judge import judge
+from .observation import Observation, observe
+from .reconstruction import Reconstruction, reconstruction
+from .registry import METRICS
+
+__all__ = [
+    "METRICS",
+    "Consistency",
+    "Covering",
+    "Metric",
+    "Observation",
+    "Reading",
+    "Reconstruction",
+    "Redundancy",
+    "Score",
+    "consistency",
+    "covering_number",
+    "judge",
+    "observe",
+    "reconstruction",
+    "redundancy",
+]

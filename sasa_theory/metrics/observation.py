@@ -1,0 +1,98 @@
+"""One look at a design in a world: the statistics of rows and of features alone from which all metrics follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sasa_theory.designs.contract import Design
+
+from .alone import Alone, observe_alone
+from .crowd import Crowd, observe_crowd
+from .matching import Matching, match
+from .reconstruction import Reconstruction, reconstruction
+from .rows import KnownWorld, Rows
+from .subspaces import Subspaces, observe_subspaces
+from .units import Units
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What metrics are computed from. Nothing in it depends on the gauge of a unit, but for ``units`` itself.
+
+    Attributes
+    ----------
+    design : Design
+        In evaluation mode while it is looked at.
+    rows : Rows
+        Labelled rows of the world, for metrics that need another pass.
+    units : Units
+        The decoder, unit by unit.
+    bases : tuple of Tensor
+        Orthonormal basis V_i of each feature, shapes (d_i, width).
+    """
+
+    design: Design
+    rows: Rows
+    units: Units
+    bases: tuple[Tensor, ...]
+
+    @property
+    def dims(self) -> Tensor:
+        """Dimension of each feature, shape (features,)."""
+        return torch.tensor([len(basis) for basis in self.bases])
+
+    @cached_property
+    def reconstruction(self) -> Reconstruction:
+        """What comes back of the rows, at which price."""
+        return reconstruction(self.design, (block.x for block in self.rows))
+
+    @cached_property
+    def crowd(self) -> Crowd:
+        """The design on rows as they are, with several features active; see :class:`.crowd.Crowd`."""
+        return observe_crowd(self.design, self.units, self.rows, self.bases)
+
+    @cached_property
+    def subspaces(self) -> Subspaces:
+        """The subspace that each unit uses on the rows; see :class:`.subspaces.Subspaces`."""
+        return observe_subspaces(self.units, self.crowd.second, self.bases)
+
+    @cached_property
+    def matching(self) -> Matching:
+        """Which unit stands for which feature; see :class:`.matching.Matching`."""
+        return match(self.subspaces, self.crowd, self.dims)
+
+    @cached_property
+    def alone(self) -> Alone:
+        """The design on slices of one feature each; see :class:`.alone.Alone`."""
+        return observe_alone(self.design, self.units, self.rows, self.bases, self.matching.subspace)
+
+
+def observe(design: Design, world: KnownWorld, rows: int = 20_000, seed: int = 0) -> Observation:
+    """Look at a design in a world; passes over rows are made when a metric first needs them.
+
+    Parameters
+    ----------
+    design : Design
+        Anything; wrap other modules with :func:`sasa_theory.designs.as_design`. Looked at in evaluation mode.
+    world : KnownWorld
+        Of the design's width.
+    rows : int
+        Labelled rows looked at.
+    seed : int
+        Of the rows: the same seed, the same rows.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, or the decoder is not affine.
+    """
+    if design.width != world.width:
+        raise ValueError(f"design and world must have one width, got {design.width} and {world.width}")
+    labelled = Rows(world, rows, seed)
+    size = next(iter(Rows(world, 1, seed))).truth.size[1]
+    bases = tuple(world.basis(i).detach() for i in range(size))
+    return Observation(design, labelled, Units.of(design), bases)
