@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 _FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
+_BOARD_WIDTH = 180  # of a ranking, which has a column for each of eight metrics
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode="rich")
 
@@ -93,6 +94,118 @@ def designs(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
     console.print(design_settings(name, preset))
+
+
+@app.command(epilog="Example: sasa-theory check my_design.py:MySAE --expect rows_alone_in_training='rows compete'")
+def check(
+    design: Annotated[
+        str, typer.Argument(help="file.py:Class, module:Class or the name of a design.", metavar="DESIGN")
+    ],
+    width: Annotated[int, typer.Option(min=3, help="Dimension of the activations to try it on.")] = 12,
+    expect: Annotated[
+        list[str] | None, typer.Option(help="A check that fails on purpose; may be repeated.", metavar="CHECK=REASON")
+    ] = None,
+) -> None:
+    """Check that a design keeps the promises that training and metrics rely on; failures come with how to mend them.
+
+    A class is called with width=, columns= (48), active= (12 columns that may fire in a row) and seed=, as far as it
+    has parameters of these names.
+
+    Exit status: 0 it does; 1 a check fails, or one that is expected to fail passes; 2 bad arguments, or a design that
+    cannot be imported or made.
+    """
+    from functools import partial
+
+    from rich.console import Console
+
+    from sasa_theory.designs.from_file import factory_from, users_line
+    from sasa_theory.report.check_grid import check_grid
+    from sasa_theory.testing.conformance import check_design
+    from sasa_theory.testing.small import EXEMPTIONS, small
+
+    expected = dict(EXEMPTIONS.get(design, {}))
+    for exemption in expect or []:
+        name, equals, reason = exemption.partition("=")
+        if not (equals and reason):
+            raise typer.BadParameter(f"must be CHECK=REASON, got {exemption!r}", param_hint="--expect")
+        expected[name] = reason
+    try:
+        sizes = {"width": width, "columns": 48, "active": 12}  # whatever a unit has of 1, 2, 3, 4, 6 or 12 columns
+        factory = partial(factory_from(design), **sizes) if ":" in design else small(design, width)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="DESIGN") from None
+    try:
+        report = check_design(factory, expected, width=width)
+    except Exception as error:  # whatever the class raises when it is made
+        path = str(Path(design.rpartition(":")[0]).resolve())
+        raise typer.BadParameter(users_line(error, path), param_hint="DESIGN") from None
+    Console(width=None if sys.stdout.isatty() else _FILE_WIDTH).print(check_grid(report))
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command(epilog="Example: sasa-theory new my_design.py")
+def new(
+    file: Annotated[Path, typer.Argument(help="Name of the new file; a file that exists is left as it is.")],
+) -> None:
+    """Write a small sparse autoencoder that works, to start a design of your own from.
+
+    Exit status: 0; 2 there is such a file, or it cannot be written.
+    """
+    from sasa_theory.benchmark.template import write_template
+
+    try:
+        write_template(file)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from None
+    typer.echo(f"{file} holds a design that works. Next: sasa-theory check {file}:MySAE")
+    typer.echo(f"Then: sasa-theory bench {file}:MySAE")
+
+
+@app.command(epilog="Example: sasa-theory bench my_design.py:MySAE --against sasa/paper --against topk --seeds 3")
+def bench(
+    designs: Annotated[
+        list[str] | None,
+        typer.Argument(help="file.py:Class, module:Class or names of designs.", metavar="DESIGN"),
+    ] = None,
+    tier: Annotated[str, typer.Option(help="How thorough: smoke, standard or full.")] = "smoke",
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Compare with this design; may be repeated. The tier's baselines if omitted."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, help="Runs of each design in each world; the tier's number.")
+    ] = None,
+    match: Annotated[str, typer.Option(help="In what sizes agree: columns, units or bits.")] = "columns",
+    executor: Annotated[
+        str, typer.Option(help="processes, processes:N, dask://host:port or slurm[:name=value,...].")
+    ] = "processes",
+    out: Annotated[Path, typer.Option(help="Folder for records.jsonl.", file_okay=False)] = Path("bench"),
+) -> None:
+    """Rank designs in worlds whose truth is known: same worlds, seeds and budgets, each beside truth and chance.
+
+    Shows what it costs before it starts. Killed or interrupted, the same command goes on where it was. A class is
+    called with width=, columns=, active= (columns that may fire in a row), seed= and sparsity=, as far as it has them.
+
+    Exit status: 0 ranked; 2 bad arguments; 3 a run failed; 130 interrupted.
+    """
+    from rich.console import Console
+
+    from sasa_theory.benchmark.command import prepared, ranked
+
+    console = Console(width=None if sys.stdout.isatty() else _BOARD_WIDTH)
+    try:
+        plan, store, pool = prepared(designs or [], tier, against or [], seeds, match, executor, out)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error)) from None
+    try:
+        ranked(plan, store, pool, console)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted; the same command goes on where it was. Records: {store.path}")
+        raise typer.Exit(130) from None
+    except Exception:
+        console.print_exception()
+        console.print(f"A run failed; what is done is in {store.path}, and the same command goes on from there.")
+        raise typer.Exit(3) from None
 
 
 def main() -> None:

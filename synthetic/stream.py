@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from threading import Barrier
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -57,6 +57,9 @@ class Stream(Iterator[Tensor]):
         self._sampler, self._shard = sampler, _checked_shard(shard)
         self._batch_size = int(count("batch_size", batch_size))
         self._seek(seed, 0)
+
+    def __iter__(self) -> Self:
+        return self
 
     def __next__(self) -> Tensor:
         missing = self._batch_size - len(self._drawn)

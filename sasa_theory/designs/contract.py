@@ -66,6 +66,12 @@ class Design(nn.Module, ABC):
     leading: ClassVar[int] = 0
     """Leading dimensions of every parameter that count the members of an ensemble."""
 
+    batch_dependent: ClassVar[bool] = False
+    """Whether in training mode what fires in a row may depend on the other rows of the batch."""
+
+    invariances: ClassVar[tuple[str, ...]] = ()
+    """What a fresh design keeps: ``scale``, that ``encode(a x) = a encode(x)`` for a > 0, or ``sign``, for a = -1."""
+
     def __init__(self, width: int, columns: int) -> None:
         super().__init__()
         self.width, self.columns = int(count("width", width)), int(count("columns", columns))

@@ -8,9 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-import torch
-
 from sasa_theory.bounds.validate import choice
+from sasa_theory.seeds import generator_for
 
 from .config import DesignConfig
 from .contract import Design
@@ -90,9 +89,9 @@ def get(name: str, *, seed: int = 0, **settings: Any) -> Design:
     name : str
         Name of the preset; :func:`presets` lists them.
     seed : int
-        Seed of the initial weights.
+        Seed of the initial weights, which share no numbers with a world of the same seed.
     **settings
         Fields of the config, see :func:`config`. Instead of ``active``, the number of active groups, their columns may
         be given as ``l0``.
     """
-    return config(name, **settings).build(torch.Generator().manual_seed(seed))
+    return config(name, **settings).build(generator_for("weights", seed))

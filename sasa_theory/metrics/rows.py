@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
+from sasa_theory.seeds import generator_for
 
 BLOCK = 2048
 """Rows in a block."""
@@ -90,7 +91,7 @@ class Rows:
     count : int
         How many.
     seed : int
-        Of the first block; the others count on from a generator that it seeds.
+        Of all rows; a training run with the same seed meets others.
     block : int
         Rows drawn at a time.
     """
@@ -109,6 +110,6 @@ class Rows:
 
     def blocks(self, truth: str) -> Iterator[Labelled]:
         """All rows, with this much truth."""
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = generator_for("judged rows", self.seed)
         for start in range(0, self.count, self.block):
             yield self.world.sample(min(self.block, self.count - start), generator, truth)

@@ -71,7 +71,7 @@ def test_copies_of_different_amplitudes_are_diluted_too(amplitudes):
 
 def test_orthogonal_directions_of_a_circle_lie_in_between():
     """Shares cos^2 t and sin^2 t: one bit, of which ``E H = 2 - 1/ln 2`` are not known from the slice."""
-    assert measured("tiling_index", split(KNOWN))[:2].numpy() == pytest.approx(1 / log(2) - 1, abs=0.02)
+    assert measured("tiling_index", split(KNOWN))[:2].numpy() == pytest.approx(1 / log(2) - 1, abs=0.05)  # 256 slices
 
 
 def test_the_index_weighs_features_by_how_far_they_are_split():

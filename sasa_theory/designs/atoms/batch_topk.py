@@ -80,6 +80,8 @@ class BatchTopK(AuxK):
         Columns of a unit. Those of one column are ranked by value and rectified, larger ones by norm and signed.
     """
 
+    batch_dependent = True
+
     config: ThresholdConfig
     threshold: Tensor
 

@@ -164,7 +164,7 @@ class SoftSAE(AuxK):
         values = active.values.view(len(x), most).relu()
         scores = values if self.gain is None else values * self.gain[active.units].view(len(x), most)
         kept = hard_topk(scores.detach(), self.counts(x).floor())
-        return active._replace(values=torch.where(kept, values, 0.0).view(-1, 1))
+        return active._replace(values=(values * kept).view(-1, 1))  # a product, so that NaN stays NaN
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes with at most floor(k_hat) entries other than 0 a row, shape (n, atoms)."""

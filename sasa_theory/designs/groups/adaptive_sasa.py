@@ -100,7 +100,7 @@ class SasaAFA(Sasa):
         grams = (blocks @ blocks.mT)[active.units]  # p G p' is the square, in rank numbers
         squares = ((active.values.unsqueeze(-2) @ grams).squeeze(-2) * active.values).sum(dim=-1)
         silent = squares <= 0  # rounding may take it below; the root has no derivative there
-        return torch.where(silent, 0.0, torch.where(silent, 1.0, squares).sqrt()).view(rows, -1)
+        return torch.where(silent, 0.0, torch.where(silent, 1.0, squares).sqrt()).view(rows, self.config.active)
 
 
 class SoftSasa(Sasa):
@@ -124,9 +124,9 @@ class SoftSasa(Sasa):
         """The floor(s_hat) groups of largest norm of each row, among zeros."""
         rule = TopUnits(self.counter.most(self.config.active), self.rank)
         active = encode_active(x, self.decoder_bias, self.encoder, self.encoder_bias, rule)
-        norms = active.values.detach().norm(dim=-1).view(len(x), -1)
+        norms = active.values.detach().norm(dim=-1).view(len(x), rule.count)
         kept = hard_topk(norms, self.counts(x).floor())
-        return active._replace(values=torch.where(kept.view(-1, 1), active.values, 0.0))
+        return active._replace(values=active.values * kept.view(-1, 1))  # a product, so that NaN stays NaN
 
     def begin_step(self, step: int, steps: int) -> None:
         """As SASA; move along the schedules of alpha and the hard selection."""

@@ -55,7 +55,7 @@ def units_for_most(energy: Tensor) -> list[int]:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_each_feature_ends_in_a_group_of_its_own_with_its_rank(seed: int) -> None:
     source = world(seed)
-    x, on, adds = contributions(trained("sasa/paper", source, seed, 400, 1e-2, **GROUPS), source)
+    x, on, adds = contributions(trained("sasa/paper", source, seed, 800, 1e-2, **GROUPS), source)
     energy = energies(on, adds, source)
     assert float((adds.sum(dim=0) - x).square().sum() / x.square().sum()) < 0.01
     assert units_for_most(energy) == [1] * len(DIMENSIONS)

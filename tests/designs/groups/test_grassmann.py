@@ -73,7 +73,7 @@ def test_rows_are_orthonormal_when_due_and_at_the_end_and_stay_tied() -> None:
 def test_features_of_the_rank_of_the_groups_are_recovered() -> None:
     basis = torch.linalg.qr(rows(1, 8)).Q.T.unflatten(0, (4, 2))  # four orthogonal planes
     generator = torch.Generator().manual_seed(2)
-    design = built(0, groups=6, active=1, dead_after=64)
+    design = built(0, groups=10, active=1, dead_after=64)
     optimiser = torch.optim.Adam(design.parameters(), lr=0.03)
     for step in range(200):
         which = torch.randint(4, (64,), generator=generator)
@@ -85,6 +85,6 @@ def test_features_of_the_rank_of_the_groups_are_recovered() -> None:
         design.project_gradients()
         optimiser.step()
         design.end_step(loss, 64)
-    blocks = design.decoder.detach().unflatten(0, (6, 2))
+    blocks = design.decoder.detach().unflatten(0, (10, 2))
     capture = (blocks.unsqueeze(1) @ basis.mT).square().sum((-2, -1)) / 2
     assert (capture.max(dim=0).values > 0.99).all()

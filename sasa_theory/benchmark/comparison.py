@@ -1,0 +1,157 @@
+"""From records to rankings, world by world and metric by metric, and to what limits each design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sasa_theory.metrics import METRICS
+from sasa_theory.metrics.contract import Direction
+
+from .diagnosis import Case, Diagnosis, Standing, diagnose
+from .paired import Paired
+from .plan import Done, Plan
+from .ranking import Ranking, rank
+from .records import Measured, Record
+from .suites import Arena
+from .twins import NAMES
+
+HEADLINES = (
+    "recovery",
+    "dimension_error",
+    "units_90",
+    "merge_rate",
+    "support_f1",
+    "seed_consistency",
+    "ev",
+    "seconds",
+)
+"""What a ranking shows: recovery, dimension, splitting, merging, gates, seeds, reconstruction, cost; never a sum."""
+
+COST = "seconds"
+"""Seconds of training, which is no metric: other machines have others."""
+
+
+@dataclass(frozen=True)
+class Standings:
+    """All designs in one world.
+
+    Attributes
+    ----------
+    arena : Arena
+        The world.
+    rankings : mapping of str to Ranking
+        By metric.
+    around : mapping of str to Measured
+        What the metric's values are to be compared with, by metric: means over designs and seeds of null (lowest and
+        highest), oracle and floor.
+    diagnoses : mapping of str to Diagnosis
+        By design, but for truth and chance.
+    failed : mapping of str to str
+        Designs with a seed whose training failed, and why.
+    """
+
+    arena: Arena
+    rankings: Mapping[str, Ranking]
+    around: Mapping[str, Measured]
+    diagnoses: Mapping[str, Diagnosis]
+    failed: Mapping[str, str]
+
+
+def standings(plan: Plan, done: Done, metrics: Sequence[str] = HEADLINES) -> tuple[Standings, ...]:
+    """Compare the designs of a plan whose runs are all done.
+
+    Metrics that were not measured, or are not defined for any design, are left out.
+    """
+    return tuple(_in(arena, plan, done, metrics) for arena in plan.tier.arenas)
+
+
+def direction(metric: str) -> Direction:
+    """Which values of a metric, or of what records hold beside metrics, are better."""
+    if metric in METRICS:
+        return METRICS[metric].direction
+    return "lower" if metric == COST else "higher"
+
+
+def title(metric: str) -> str:
+    """What it is called in tables."""
+    if metric in METRICS:
+        return METRICS[metric].title
+    return NAMES.get(metric, "seconds")
+
+
+def _in(arena: Arena, plan: Plan, done: Done, metrics: Sequence[str]) -> Standings:
+    contests = [contest for contest in plan.contests if contest.arena is arena]
+    records = {c.entered.label: [done[job.key] for job in c.runs(done)] for c in contests}
+    rankings = {}
+    for metric in metrics:
+        paired = _paired(metric, records)
+        if paired is not None and paired.defined:
+            rankings[metric] = rank(paired)
+    cases = {
+        contest.entered.label: Case(
+            metrics={name: _standing(name, records[contest.entered.label]) for name in plan.metrics},
+            units=contest.size.units,
+            columns=contest.size.columns,
+            features=arena.config.size,
+            dimensions=sum(arena.config.dims),
+        )
+        for contest in contests
+        if contest.entered.trains
+    }
+    every = [record for runs in records.values() for record in runs]
+    return Standings(
+        arena=arena,
+        rankings=rankings,
+        around={metric: _around(metric, every) for metric in rankings},
+        diagnoses={name: diagnose(case) for name, case in cases.items()},
+        failed={name: run.failed for name, runs in records.items() for run in runs if run.failed},
+    )
+
+
+def _value(metric: str, record: Record) -> float:
+    return record.training if metric == COST else record.value(metric)
+
+
+def _paired(metric: str, records: Mapping[str, Sequence[Record]]) -> Paired | None:
+    values = {name: [_value(metric, run) for run in runs] for name, runs in records.items()}
+    truths = [_mean(_bounds(metric, runs, "oracle")) for runs in zip(*records.values(), strict=True)]
+    if direction(metric) != "nearest":
+        return Paired(metric=metric, direction=direction(metric), values=values)
+    if not np.isfinite(truths).all():
+        return None
+    return Paired(metric=metric, direction="nearest", values=values, oracle=truths)
+
+
+def _standing(metric: str, records: Sequence[Record]) -> Standing:
+    seeds = tuple(_value(metric, run) for run in records)
+    null, oracle, floor = (_known(_mean(_bounds(metric, records, name))) for name in ("null", "oracle", "floor"))
+    return Standing(_mean(seeds), null, oracle, floor, seeds)
+
+
+def _around(metric: str, records: Sequence[Record]) -> Measured:
+    nulls = [run.metrics[metric].null for run in records if metric in run.metrics]
+    pairs = np.array([null for null in nulls if null is not None and np.isfinite(null).all()])
+    return Measured(
+        version=0,
+        value=np.nan,
+        null=(float(pairs[:, 0].min()), float(pairs[:, 1].max())) if len(pairs) else None,
+        oracle=_known(_mean(_bounds(metric, records, "oracle"))),
+        floor=_known(_mean(_bounds(metric, records, "floor"))),
+    )
+
+
+def _bounds(metric: str, records: Sequence[Record], name: str) -> list[float]:
+    """Null (its middle), oracle or floor of each record that has it."""
+    found = [getattr(run.metrics[metric], name) for run in records if metric in run.metrics]
+    return [float(np.mean(value)) for value in found if value is not None and np.isfinite(value).all()]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value

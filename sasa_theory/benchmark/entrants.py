@@ -1,0 +1,234 @@
+"""Who takes part: designs of this package by name, a class in somebody's file, the truth, and chance.
+
+An entrant is given as text, so that it can be sent to any machine: ``sasa/paper``, ``my_design.py:MySAE``, ``oracle``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sasa_theory import designs
+from sasa_theory.bounds.validate import choice
+from sasa_theory.designs.config import AtomConfig, DesignConfig, GroupConfig
+from sasa_theory.designs.contract import Design
+from sasa_theory.designs.from_file import Factory, factory_from
+from sasa_theory.designs.references import oracle
+from synthetic import World
+
+from .budgets import Match, Size, matched
+
+ORACLE = "oracle"
+"""Name of the entrant that knows the true subspaces."""
+
+_ACTIVE = ("k", "active", "steps")
+"""Names under which configs take the number of active units."""
+_COEFFICIENTS = ("sparsity", "penalty_coefficient")
+"""Names under which designs take the coefficient that is tuned."""
+_START = {"jumprelu": 1e-2}
+"""Coefficient at the middle of the search, for rows of mean square 1, by kind; else the design's default, or this:"""
+_L1 = 0.035
+
+
+class Entrant(ABC):
+    """A design that takes part in a benchmark.
+
+    Attributes
+    ----------
+    spec : str
+        What it is given as.
+    label : str
+        What it is called in tables.
+    trains : bool
+        Whether it has anything to learn.
+    """
+
+    spec: str
+    trains: bool = True
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables."""
+        return self.spec
+
+    @property
+    def coefficient(self) -> str | None:
+        """Name of the coefficient that is tuned beside the learning rate, if there is one."""
+        return None
+
+    @abstractmethod
+    def size(self, target: Size, match: Match, width: int) -> Size:
+        """Its size where others have the size ``target``."""
+
+    @abstractmethod
+    def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
+        """Freshly initialised, with its coefficient at ``factor`` times the middle of the search."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What determines it but for its size, as plain values."""
+
+
+def entrant(spec: str) -> Entrant:
+    """The entrant that a text stands for.
+
+    Parameters
+    ----------
+    spec : str
+        Name of a design (``sasa-theory designs`` lists them), ``oracle``, or ``file.py:Class``, ``module:Class``.
+
+    Raises
+    ------
+    ValueError
+        If there is none, with the nearest name, or its file cannot be used.
+    """
+    if spec == ORACLE:
+        return Truth()
+    if ":" in spec:
+        return Written(spec)
+    return Named(choice("design", spec, [ORACLE, *designs.presets()]))
+
+
+@dataclass(frozen=True)
+class Truth(Entrant):
+    """The world's own subspaces, the right number of them active: nothing of this form can do better."""
+
+    spec: str = ORACLE
+    trains: bool = False
+
+    def size(self, target: Size, match: Match, width: int) -> Size:
+        """The reference's; only how many are active matters."""
+        return target
+
+    def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
+        """The design that projects on the true subspaces."""
+        active = min(size.active, world.config.size)
+        return oracle(world.bases, world.config.dims, active, bias=world.bias)
+
+    def identity(self) -> dict[str, Any]:
+        """Its name."""
+        return {"name": ORACLE}
+
+
+@dataclass(frozen=True)
+class Named(Entrant):
+    """A preset of :mod:`sasa_theory.designs`."""
+
+    spec: str
+
+    @property
+    def trains(self) -> bool:  # type: ignore[override]
+        """Whether it is no random dictionary."""
+        return self.spec.partition("/")[0] != "random"
+
+    @cached_property
+    def _config(self) -> type[DesignConfig]:
+        return designs.presets()[self.spec].config
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """Fields of the config and their defaults in this preset; MISSING where there is none."""
+        own = {entry.name: entry.default for entry in fields(self._config)}
+        return own | dict(designs.presets()[self.spec].settings)
+
+    @property
+    def coefficient(self) -> str | None:
+        """The sparsity penalty's or the rank penalty's."""
+        if self._fields.get("penalty") == "none":
+            return None
+        return next((name for name in _COEFFICIENTS if name in self._fields), None)
+
+    def size(self, target: Size, match: Match, width: int) -> Size:
+        """Units of one column for vector designs, of the reference's rank for designs of groups."""
+        return matched(target, target.rank if issubclass(self._config, GroupConfig) else 1, match)
+
+    def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
+        """See :meth:`Entrant.build`."""
+        assert issubclass(self._config, AtomConfig | GroupConfig)
+        settings: dict[str, Any] = {"width": world.width}
+        groups = issubclass(self._config, GroupConfig)
+        settings |= {"groups": size.units, "rank": size.rank} if groups else {"atoms": size.units}
+        settings |= {name: size.active for name in _ACTIVE if name in self._fields}
+        if self._fields.get("penalty") == "target":
+            settings["target_l0"] = size.active
+        if self.coefficient is not None:
+            settings[self.coefficient] = (1.0 if factor is None else factor) * self._middle(world)
+        return designs.get(self.spec, seed=seed, **settings)
+
+    def identity(self) -> dict[str, Any]:
+        """Name and settings, so that a preset that changes is another entrant."""
+        settings = {name: value for name, value in self._fields.items() if isinstance(value, str | int | float)}
+        return {"name": self.spec, "kind": self._config.kind, "settings": settings}
+
+    def _middle(self, world: World) -> float:
+        assert self.coefficient is not None
+        default = self._fields[self.coefficient]
+        if self.coefficient != "sparsity":
+            return float(default)
+        power = _mean_square(world)
+        return _START[self._config.kind] * power if self._config.kind in _START else _L1 * power**0.5
+
+
+@dataclass(frozen=True)
+class Written(Entrant):
+    """A class in a file or an installed module; see :func:`sasa_theory.designs.from_file.factory_from`.
+
+    If it has a parameter ``sparsity``, that is tuned.
+    """
+
+    spec: str
+
+    @cached_property
+    def _factory(self) -> Factory:
+        return factory_from(self.spec)
+
+    @property
+    def label(self) -> str:
+        """File without its folder, and class."""
+        return Path(self.spec).name if ".py:" in self.spec else self.spec
+
+    @property
+    def coefficient(self) -> str | None:
+        """``sparsity``, if the class takes it."""
+        return "sparsity" if "sparsity" in inspect.signature(self._factory.make).parameters else None
+
+    def size(self, target: Size, match: Match, width: int) -> Size:
+        """As the class divides its columns into units when it is asked for as many columns as the reference has."""
+        design = self._make(self._factory, width, target, 0)
+        return matched(target, max(1, round(design.columns / design.n_units)), match)
+
+    def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
+        """See :meth:`Entrant.build`."""
+        factory = self._factory
+        if self.coefficient is not None:
+            value = (1.0 if factor is None else factor) * _L1 * _mean_square(world) ** 0.5
+            factory = replace(factory, make=partial(factory.make, sparsity=value))
+        return self._make(factory, world.width, size, seed)
+
+    def identity(self) -> dict[str, Any]:
+        """Class and digest of the file it is written in, as it is when first asked."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        source = inspect.getsourcefile(inspect.unwrap(self._factory.make))
+        assert source is not None  # it was imported from there
+        return {"name": self.label, "source": hashlib.sha256(Path(source).read_bytes()).hexdigest()}
+
+    @staticmethod
+    def _make(factory: Factory, width: int, size: Size, seed: int) -> Design:
+        module: nn.Module = factory(width, seed=seed, columns=size.columns, active=size.active_columns)
+        return designs.as_design(module, width)
+
+
+def _mean_square(world: World) -> float:
+    """``E||x||^2`` of a world's rows, from a sample that is the same for every entrant."""
+    return float(world.sample(4096, torch.Generator().manual_seed(0)).x.square().sum(dim=1).mean())

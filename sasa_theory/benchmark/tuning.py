@@ -1,0 +1,73 @@
+"""The learning rate, and the coefficient of a design that has one, by the same small search for every design.
+
+All trials of a design in a world run on one held-out seed, of which no ranked run sees anything. Among those that keep
+to the budget of active columns (units, bits), the one that is best by the tier's metric is chosen: every design meets
+the others at its best. Trials stay in the records of the runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from sasa_theory.metrics import METRICS
+
+from .budgets import Match, Size
+from .entrants import Entrant
+from .records import Record
+from .suites import Tier
+
+SLACK = 1.1
+"""How far above the budget a trial may be active."""
+
+_SPENT = {"columns": "l0_columns", "units": "l0_units", "bits": "l0_bits"}
+"""Metric of what a design spends, by what sizes agree in."""
+
+
+class Choice(NamedTuple):
+    """A learning rate and a multiple of the coefficient; None where there is nothing to choose."""
+
+    lr: float | None
+    factor: float | None
+
+
+def grid(entered: Entrant, tier: Tier) -> tuple[Choice, ...]:
+    """What is tried; nothing where nothing is trained."""
+    if not entered.trains:
+        return ()
+    factors = tier.factors if entered.coefficient is not None else (None,)
+    return tuple(Choice(lr, factor) for lr, factor in product(tier.rates, factors))
+
+
+def needed(tier: Tier, match: Match) -> tuple[str, ...]:
+    """Metrics by which is chosen."""
+    return tier.chosen_by, _SPENT[match]
+
+
+def choose(trials: Mapping[Choice, Record], size: Size, tier: Tier, match: Match) -> Choice:
+    """The best of those within the budget; if none is, the one that spends least; if all failed, the lowest rate."""
+    budget = {"columns": float(size.active_columns), "units": float(size.active), "bits": size.bits}[match]
+    alive = {tried: record for tried, record in trials.items() if not record.failed}
+    if not alive:
+        return min(trials, key=lambda tried: (tried.lr or 0.0, tried.factor or 0.0))
+    spent = {tried: record.value(_SPENT[match]) for tried, record in alive.items()}
+    within = [tried for tried in alive if spent[tried] <= SLACK * budget]
+    if not within:
+        return min(alive, key=lambda tried: spent[tried])
+    return max(within, key=lambda tried: _goodness(alive[tried], tier.chosen_by))
+
+
+def report(trials: Mapping[Choice, Record], metrics: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    """What came of each trial, for the records of the runs."""
+    return tuple(
+        {**tried._asdict(), **{name: record.value(name) for name in metrics}} for tried, record in trials.items()
+    )
+
+
+def _goodness(record: Record, metric: str) -> float:
+    value = record.value(metric)
+    if math.isnan(value):
+        return -math.inf
+    return -value if METRICS[metric].direction == "lower" else value

@@ -1,0 +1,1 @@
+"""The demands on a design, by family; :mod:`.registry` lists them."""
