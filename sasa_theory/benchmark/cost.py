@@ -12,7 +12,7 @@ from sasa_theory.metrics import judge
 from sasa_theory.training import Budget, train
 from synthetic import World
 
-from .job import Job
+from .job import Job, one_thread
 from .plan import Contest, Done, Plan
 from .records import Purpose, Record
 
@@ -34,13 +34,15 @@ class Costs:
     def __init__(self, plan: Plan, done: Done) -> None:
         self._plan, self._done = plan, done
         self._seconds: dict[tuple[str, str, Purpose], float] = {}
+        self._training: dict[tuple[str, str], float] = {}
+        self._judging: dict[tuple[str, Purpose], float] = {}
         self._seen: dict[tuple[str, str, Purpose], list[float]] = defaultdict(list)
 
     def of(self, contest: Contest, purpose: Purpose) -> float:
         """Seconds of one run, or trial, of a contest."""
         name = contest.entered.label, contest.arena.name, purpose
         if name not in self._seconds:
-            self._seconds[name] = self._recorded(contest, purpose) or _timed(contest, purpose)
+            self._seconds[name] = self._recorded(contest, purpose) or self._timed(contest, purpose)
         return self._seconds[name]
 
     def learn(self, record: Record) -> None:
@@ -56,6 +58,17 @@ class Costs:
             for contest, trials, runs in self._plan.missing(done)
         )
 
+    def _timed(self, contest: Contest, purpose: Purpose) -> float:
+        """Training is timed for each design; judging once for each world, since sizes are matched."""
+        design, world = contest.entered.label, contest.arena.name
+        with one_thread():
+            if (design, world) not in self._training:
+                self._training[design, world] = _training(contest)
+            if (world, purpose) not in self._judging:
+                self._judging[world, purpose] = _judging(contest, purpose)
+        trainings = 2 if purpose == "run" else 1  # a run has a twin
+        return trainings * self._training[design, world] + self._judging[world, purpose]
+
     def _recorded(self, contest: Contest, purpose: Purpose) -> float | None:
         budget = vars(contest.tier.budget)
         seconds = [
@@ -68,26 +81,35 @@ class Costs:
         return median(seconds) if seconds else None
 
 
-def _timed(contest: Contest, purpose: Purpose) -> float:
-    job = _some_job(contest, purpose)
+def _training(contest: Contest) -> float:
+    """Seconds of one training run of a contest."""
+    job = _some_job(contest, "run")
+    if job.recipe is None:
+        return 0.0
     world = World.build(job.arena.config, job.seed)
 
-    def training(steps: int) -> float:
+    def seconds(steps: int) -> float:
         design = contest.entered.build(world, job.size, job.seed, job.factor)
         budget = Budget(tokens=steps * job.budget.batch_size, batch_size=job.budget.batch_size)
         began = time.perf_counter()
         train(design, world, budget, job.recipe, seed=job.seed, progress=False)
         return time.perf_counter() - began
 
-    def judging(rows: int) -> float:
-        design = contest.entered.build(world, job.size, job.seed, job.factor)
+    return _extrapolated(seconds, *_STEPS, job.budget.steps)
+
+
+def _judging(contest: Contest, purpose: Purpose) -> float:
+    """Seconds of judging the contest's design."""
+    job = _some_job(contest, purpose)
+    world = World.build(job.arena.config, job.seed)
+    design = contest.entered.build(world, job.size, job.seed, job.factor)
+
+    def seconds(rows: int) -> float:
         began = time.perf_counter()
         judge(design, world, rows=rows, only=job.metrics, calibrate=purpose == "run")
         return time.perf_counter() - began
 
-    trained = _extrapolated(training, *_STEPS, job.budget.steps) if job.recipe is not None else 0.0
-    trained *= 2 if purpose == "run" else 1  # its twin
-    return trained + _extrapolated(judging, *_ROWS, job.rows)
+    return _extrapolated(seconds, *_ROWS, job.rows)
 
 
 def _some_job(contest: Contest, purpose: Purpose) -> Job:

@@ -138,7 +138,7 @@ def run(job: Job) -> Record:
         "versions": versions(),
     }
     try:
-        with _one_thread():
+        with one_thread():
             return _run(job, entered, values)
     except Exception as error:
         error.add_note(f"while {entered.label} was run in {job.arena.name} with seed {job.seed}, lr {job.lr}")
@@ -197,7 +197,8 @@ def _measured(score: Score) -> Measured:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Inside, torch uses one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
