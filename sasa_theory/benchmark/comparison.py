@@ -14,7 +14,7 @@ from .diagnosis import Case, Diagnosis, Standing, diagnose
 from .paired import Paired
 from .plan import Done, Plan
 from .ranking import Ranking, rank
-from .records import Measured, Record
+from .records import Record
 from .suites import Arena
 from .twins import NAMES
 
@@ -35,6 +35,25 @@ COST = "seconds"
 
 
 @dataclass(frozen=True)
+class Around:
+    """What the values of a metric are to be compared with.
+
+    Attributes
+    ----------
+    null : tuple of float, or None
+        Lowest and highest value of chance over designs and seeds.
+    oracle : float or None
+        Mean value of the truth over designs and seeds.
+    floor : tuple of float, or None
+        Lowest and highest limit that theory sets, over designs: it depends on their form.
+    """
+
+    null: tuple[float, float] | None
+    oracle: float | None
+    floor: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Standings:
     """All designs in one world.
 
@@ -44,9 +63,8 @@ class Standings:
         The world.
     rankings : mapping of str to Ranking
         By metric.
-    around : mapping of str to Measured
-        What the metric's values are to be compared with, by metric: means over designs and seeds of null (lowest and
-        highest), oracle and floor.
+    around : mapping of str to Around
+        Chance, truth and theory, by metric.
     diagnoses : mapping of str to Diagnosis
         By design, but for truth and chance.
     failed : mapping of str to str
@@ -55,7 +73,7 @@ class Standings:
 
     arena: Arena
     rankings: Mapping[str, Ranking]
-    around: Mapping[str, Measured]
+    around: Mapping[str, Around]
     diagnoses: Mapping[str, Diagnosis]
     failed: Mapping[str, str]
 
@@ -131,15 +149,14 @@ def _standing(metric: str, records: Sequence[Record]) -> Standing:
     return Standing(_mean(seeds), null, oracle, floor, seeds)
 
 
-def _around(metric: str, records: Sequence[Record]) -> Measured:
+def _around(metric: str, records: Sequence[Record]) -> Around:
     nulls = [run.metrics[metric].null for run in records if metric in run.metrics]
     pairs = np.array([null for null in nulls if null is not None and np.isfinite(null).all()])
-    return Measured(
-        version=0,
-        value=np.nan,
+    floors = _bounds(metric, records, "floor")
+    return Around(
         null=(float(pairs[:, 0].min()), float(pairs[:, 1].max())) if len(pairs) else None,
         oracle=_known(_mean(_bounds(metric, records, "oracle"))),
-        floor=_known(_mean(_bounds(metric, records, "floor"))),
+        floor=(min(floors), max(floors)) if floors else None,
     )
 
 

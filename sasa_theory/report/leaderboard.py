@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from sasa_theory.benchmark.comparison import Standings, title
+from sasa_theory.benchmark.comparison import COST, Standings, title
 from sasa_theory.benchmark.ranking import Ranking
-from sasa_theory.benchmark.records import Measured
 
 
 def leaderboard(standings: Standings) -> RenderableType:
@@ -27,9 +26,11 @@ def leaderboard(standings: Standings) -> RenderableType:
         table.add_row(name, *(_cell(r, name) for r in rankings.values()), end_section=k == len(names) - 1)
     around = [standings.around[metric] for metric in rankings]
     table.add_row("truth", *(_number(each.oracle) for each in around), style="dim")
-    table.add_row("chance", *(_range(each) for each in around), style="dim")
-    table.add_row("theory's limit", *(_number(each.floor) for each in around), style="dim")
+    table.add_row("chance", *(_range(each.null) for each in around), style="dim")
+    table.add_row("theory's limit", *(_range(each.floor) for each in around), style="dim")
     table.add_row("detectable difference", *(_number(r.detectable) for r in rankings.values()), style="dim")
+    if COST in rankings:
+        table.caption = f"{COST} of training on the machine that made the record, which may be another for each design"
     sentences = [f"{name}: {found.sentence}" for name, found in standings.diagnoses.items()]
     failures = [f"{name} is unranked: {reason}" for name, reason in standings.failed.items()]
     return Group(table, *sentences, *failures)
@@ -45,8 +46,8 @@ def _cell(ranking: Ranking, name: str) -> str:
     return f"{_number(found.mean)} ±{_number(found.high - found.mean)} \\[{ranking.tier(name)}]"
 
 
-def _range(each: Measured) -> str:
-    return "" if each.null is None else f"{_number(each.null[0])} to {_number(each.null[1])}"
+def _range(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
 
 
 def _number(value: float | None) -> str:
