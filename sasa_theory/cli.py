@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 _FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
-_BOARD_WIDTH = 180  # of a ranking, which has a column for each of eight metrics
+_BOARD_WIDTH = 200  # of a ranking, which has a column for each of seven metrics and two of cost
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode="rich")
 
@@ -108,8 +108,8 @@ def check(
 ) -> None:
     """Check that a design keeps the promises that training and metrics rely on; failures come with how to mend them.
 
-    A class is called with width=, columns= (48), active= (12 columns that may fire in a row) and seed=, as far as it
-    has parameters of these names.
+    A class is called with width=, columns= (48), active= (12 columns that may fire in a row), seed= and sparsity=
+    (0.01), as far as it has parameters of these names.
 
     Exit status: 0 it does; 1 a check fails, or one that is expected to fail passes; 2 bad arguments, or a design that
     cannot be imported or made.
@@ -118,8 +118,10 @@ def check(
 
     from rich.console import Console
 
+    from sasa_theory.bounds.validate import choice
     from sasa_theory.designs.from_file import factory_from, users_line
     from sasa_theory.report.check_grid import check_grid
+    from sasa_theory.testing.checks.registry import CHECKS
     from sasa_theory.testing.conformance import check_design
     from sasa_theory.testing.small import EXEMPTIONS, small
 
@@ -128,10 +130,14 @@ def check(
         name, equals, reason = exemption.partition("=")
         if not (equals and reason):
             raise typer.BadParameter(f"must be CHECK=REASON, got {exemption!r}", param_hint="--expect")
-        expected[name] = reason
+        try:
+            expected[choice("check", name, CHECKS)] = reason
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--expect") from None
     try:
-        sizes = {"width": width, "columns": 48, "active": 12}  # whatever a unit has of 1, 2, 3, 4, 6 or 12 columns
-        factory = partial(factory_from(design), **sizes) if ":" in design else small(design, width)
+        by_place = ":" in design or design.endswith(".py")
+        sizes = {"columns": 48, "active": 12, "sparsity": 0.01}  # whatever a unit has of 1, 2, 3, 4, 6 or 12 columns
+        factory = partial(factory_from(design), width, seed=0, **sizes) if by_place else small(design, width)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="DESIGN") from None
     try:
@@ -173,7 +179,7 @@ def bench(
         typer.Option(help="Compare with this design; may be repeated. The tier's baselines if omitted."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=2, help="Runs of each design in each world; the tier's number.")
+        int | None, typer.Option(min=3, help="Runs of each design in each world; the tier's number.")
     ] = None,
     match: Annotated[str, typer.Option(help="In what sizes agree: columns, units or bits.")] = "columns",
     executor: Annotated[

@@ -32,6 +32,12 @@ class Sized(Right):
         assert columns % 4 == active % 4 == 0
 
 
+class Sparse(Right):
+    def __init__(self, width, sparsity):
+        super().__init__(width)
+        assert sparsity > 0
+
+
 class Forgetful(Right):
     def forward(self, x):
         return self.encode(x) @ self.outward.weight.T
@@ -73,6 +79,10 @@ def test_a_class_may_ask_for_columns_and_active_columns(path):
     assert "Sized: " in shown(f"{path}:Sized", code=0)
 
 
+def test_a_class_may_need_a_sparsity(path):
+    assert "Sparse: " in shown(f"{path}:Sparse", code=0)
+
+
 @pytest.mark.parametrize("name", ["sasa/paper", "softsae"])
 def test_shipped_designs_are_checked_by_name(name):
     output = shown(name, "--width", 6, code=0)
@@ -103,7 +113,9 @@ def test_an_exemption_makes_it_exit_status_0_and_a_stale_one_1(path):
         (["{path}:Rigth"], "did you mean 'Right'"),
         (["{path}:Raising"], '(raise OSError("weights not found")): OSError: weights not found'),
         (["{path}:Right", "--expect", "nan_shown"], "must be CHECK=REASON, got 'nan_shown'"),
+        (["{path}:Right", "--expect", "nan_show=x"], "Invalid value for --expect: check must be one of"),
         (["{path}:Right", "--expect", "nan_show=x"], "did you mean 'nan_shown'"),
+        (["my_design.py"], "got 'my_design.py'; give my_design.py:Class"),
         (["sasa/paper", "--width", "2"], "3"),
     ],
 )

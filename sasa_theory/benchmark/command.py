@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
@@ -61,10 +63,12 @@ def prepared(
     plan = Plan(tier=chosen, specs=specs, match=cast(Match, match), seeds=seeds)
     try:
         assert plan.contests  # imports and makes what was given
-    except ValueError:
-        raise
     except Exception as error:  # whatever a class raises when it is made
-        raise ValueError(users_line(error, None)) from error
+        passed = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        users = next((file for file in map(_file, plan.specs) if file in passed), None)
+        if isinstance(error, ValueError) and users is None:
+            raise  # this package's own, which says what to do
+        raise ValueError(users_line(error, users)) from error
     where = pool(executor, out)
     assert where.workers  # a scheduler answers
     return plan, Store(out / "records.jsonl"), where
@@ -74,10 +78,18 @@ def ranked(plan: Plan, store: Store, pool: Pool, console: Console) -> None:
     """Run what is missing of a plan and show its rankings."""
     done = carry_out(plan, store, pool, console, shipped(plan.tier.name))
     for found in standings(plan, done):
-        console.print(leaderboard(found))
+        console.print(leaderboard(found, console.width))
 
 
 def _absolute(spec: str) -> str:
     """A spec that means the same to workers with another working folder."""
+    if spec.endswith(".py"):
+        raise ValueError(f"a design in a file must be given as {spec}:Class, got {spec}")
     path, colon, name = spec.rpartition(":")
     return f"{Path(path).expanduser().resolve()}{colon}{name}" if path.endswith(".py") else spec
+
+
+def _file(spec: str) -> str | None:
+    """The file that a design was imported from; None for those of this package."""
+    source = spec.rpartition(":")[0]
+    return source if source.endswith(".py") else getattr(sys.modules.get(source), "__file__", None)

@@ -10,12 +10,14 @@ import numpy as np
 from sasa_theory.metrics import METRICS
 from sasa_theory.metrics.contract import Direction
 
+from .comparing import Estimate, estimate
 from .diagnosis import Case, Diagnosis, Standing, diagnose
 from .paired import Paired
-from .plan import Done, Plan
-from .ranking import Ranking, rank
+from .plan import Contest, Done, Plan
+from .ranking import LEVEL, Ranking, rank
 from .records import Record
 from .suites import Arena
+from .tuning import outcome, spent
 from .twins import NAMES
 
 HEADLINES = (
@@ -26,12 +28,8 @@ HEADLINES = (
     "support_f1",
     "seed_consistency",
     "ev",
-    "seconds",
 )
-"""What a ranking shows: recovery, dimension, splitting, merging, gates, seeds, reconstruction, cost; never a sum."""
-
-COST = "seconds"
-"""Seconds of training, which is no metric: other machines have others."""
+"""What is ranked: recovery, dimension, splitting, merging, gates, seeds, reconstruction; never a sum."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,16 @@ class Standings:
         By metric.
     around : mapping of str to Around
         Chance, truth and theory, by metric.
+    costs : mapping of str to Estimate
+        Seconds of training by design, never ranked: records may be of different machines. NaN where a seed failed.
+    spending : mapping of str to float
+        By design, mean over seeds of what it spends over what the world's size allows: active columns, units or bits.
+        NaN where a seed failed. Nothing enforces the budget in ranked runs.
+    setups : mapping of str to str
+        What was compared, in words: size, and what was chosen among how many trials. By design, but for truth and
+        chance.
     diagnoses : mapping of str to Diagnosis
-        By design, but for truth and chance.
+        By design, but for truth, chance and those that failed.
     failed : mapping of str to str
         Designs with a seed whose training failed, and why.
     """
@@ -74,6 +80,9 @@ class Standings:
     arena: Arena
     rankings: Mapping[str, Ranking]
     around: Mapping[str, Around]
+    costs: Mapping[str, Estimate]
+    spending: Mapping[str, float]
+    setups: Mapping[str, str]
     diagnoses: Mapping[str, Diagnosis]
     failed: Mapping[str, str]
 
@@ -87,22 +96,19 @@ def standings(plan: Plan, done: Done, metrics: Sequence[str] = HEADLINES) -> tup
 
 
 def direction(metric: str) -> Direction:
-    """Which values of a metric, or of what records hold beside metrics, are better."""
-    if metric in METRICS:
-        return METRICS[metric].direction
-    return "lower" if metric == COST else "higher"
+    """Which values of a metric, or of the consistency of seeds, are better."""
+    return METRICS[metric].direction if metric in METRICS else "higher"
 
 
 def title(metric: str) -> str:
     """What it is called in tables."""
-    if metric in METRICS:
-        return METRICS[metric].title
-    return NAMES.get(metric, "seconds")
+    return METRICS[metric].title if metric in METRICS else NAMES[metric]
 
 
 def _in(arena: Arena, plan: Plan, done: Done, metrics: Sequence[str]) -> Standings:
     contests = [contest for contest in plan.contests if contest.arena is arena]
     records = {c.entered.label: [done[job.key] for job in c.runs(done)] for c in contests}
+    failed = {name: run.failed for name, runs in records.items() for run in runs if run.failed}
     rankings = {}
     for metric in metrics:
         paired = _paired(metric, records)
@@ -117,24 +123,36 @@ def _in(arena: Arena, plan: Plan, done: Done, metrics: Sequence[str]) -> Standin
             dimensions=sum(arena.config.dims),
         )
         for contest in contests
-        if contest.entered.trains
+        if contest.entered.trains and contest.entered.label not in failed
     }
     every = [record for runs in records.values() for record in runs]
     return Standings(
         arena=arena,
         rankings=rankings,
         around={metric: _around(metric, every) for metric in rankings},
+        costs={name: _cost(runs) for name, runs in records.items()},
+        spending={name: _mean([spent(run, arena.size, plan.match) for run in runs]) for name, runs in records.items()},
+        setups={contest.entered.label: _setup(contest, done) for contest in contests if contest.trials},
         diagnoses={name: diagnose(case) for name, case in cases.items()},
-        failed={name: run.failed for name, runs in records.items() for run in runs if run.failed},
+        failed=failed,
     )
 
 
-def _value(metric: str, record: Record) -> float:
-    return record.training if metric == COST else record.value(metric)
+def _cost(runs: Sequence[Record]) -> Estimate:
+    """Seconds of training; a run that failed stopped early, and its seconds say nothing."""
+    if any(run.failed for run in runs):
+        return Estimate(np.nan, np.nan, np.nan)
+    return estimate([run.training for run in runs], LEVEL)
+
+
+def _setup(contest: Contest, done: Done) -> str:
+    trials = {tried: done[job.key] for tried, job in contest.trials.items()}
+    said = outcome(trials, contest.size, contest.tier, contest.match)
+    return f"{contest.size}, matched in {contest.match}; {said}"
 
 
 def _paired(metric: str, records: Mapping[str, Sequence[Record]]) -> Paired | None:
-    values = {name: [_value(metric, run) for run in runs] for name, runs in records.items()}
+    values = {name: [run.value(metric) for run in runs] for name, runs in records.items()}
     truths = [_mean(_bounds(metric, runs, "oracle")) for runs in zip(*records.values(), strict=True)]
     if direction(metric) != "nearest":
         return Paired(metric=metric, direction=direction(metric), values=values)
@@ -144,7 +162,7 @@ def _paired(metric: str, records: Mapping[str, Sequence[Record]]) -> Paired | No
 
 
 def _standing(metric: str, records: Sequence[Record]) -> Standing:
-    seeds = tuple(_value(metric, run) for run in records)
+    seeds = tuple(run.value(metric) for run in records)
     null, oracle, floor = (_known(_mean(_bounds(metric, records, name))) for name in ("null", "oracle", "floor"))
     return Standing(_mean(seeds), null, oracle, floor, seeds)
 

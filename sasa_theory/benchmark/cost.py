@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import median
 
 from sasa_theory.metrics import judge
-from sasa_theory.training import Budget, train
+from sasa_theory.training import Budget, Diverged, train
 from synthetic import World
 
 from .job import Job, one_thread
@@ -82,7 +82,7 @@ class Costs:
 
 
 def _training(contest: Contest) -> float:
-    """Seconds of one training run of a contest."""
+    """Seconds of one training run of a contest; 0 if it diverges within the few steps that are timed."""
     job = _some_job(contest, "run")
     if job.recipe is None:
         return 0.0
@@ -95,7 +95,10 @@ def _training(contest: Contest) -> float:
         train(design, world, budget, job.recipe, seed=job.seed, progress=False)
         return time.perf_counter() - began
 
-    return _extrapolated(seconds, *_STEPS, job.budget.steps)
+    try:
+        return _extrapolated(seconds, *_STEPS, job.budget.steps)
+    except Diverged:  # the run will say so in its record
+        return 0.0
 
 
 def _judging(contest: Contest, purpose: Purpose) -> float:

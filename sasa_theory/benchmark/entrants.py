@@ -5,23 +5,22 @@ An entrant is given as text, so that it can be sent to any machine: ``sasa/paper
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from sasa_theory import designs
 from sasa_theory.bounds.validate import choice
 from sasa_theory.designs.config import AtomConfig, DesignConfig, GroupConfig
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.from_file import Factory, factory_from
-from sasa_theory.designs.references import oracle
+from sasa_theory.designs.sources import source_digest
+from sasa_theory.metrics.judge import gated_subspaces
+from sasa_theory.metrics.rows import Rows
 from synthetic import World
 
 from .budgets import Match, Size, matched
@@ -36,6 +35,8 @@ _COEFFICIENTS = ("sparsity", "penalty_coefficient")
 _START = {"jumprelu": 1e-2}
 """Coefficient at the middle of the search, for rows of mean square 1, by kind; else the design's default, or this:"""
 _L1 = 0.035
+_GATED = 4096
+"""Rows on which the truth's threshold is found."""
 
 
 class Entrant(ABC):
@@ -92,30 +93,29 @@ def entrant(spec: str) -> Entrant:
     """
     if spec == ORACLE:
         return Truth()
-    if ":" in spec:
+    if ":" in spec or spec.endswith(".py"):
         return Written(spec)
     return Named(choice("design", spec, [ORACLE, *designs.presets()]))
 
 
 @dataclass(frozen=True)
 class Truth(Entrant):
-    """The world's own subspaces, the right number of them active: nothing of this form can do better."""
+    """The world's own subspaces, as every score's oracle has them: see :func:`.metrics.judge.gated_subspaces`."""
 
     spec: str = ORACLE
     trains: bool = False
 
     def size(self, target: Size, match: Match, width: int) -> Size:
-        """The reference's; only how many are active matters."""
+        """The reference's; the truth has its own."""
         return target
 
     def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
         """The design that projects on the true subspaces."""
-        active = min(size.active, world.config.size)
-        return oracle(world.bases, world.config.dims, active, bias=world.bias)
+        return gated_subspaces(Rows(world, _GATED))
 
     def identity(self) -> dict[str, Any]:
-        """Its name."""
-        return {"name": ORACLE}
+        """Its name, and what decides which of its units fire."""
+        return {"name": ORACLE, "gate": "threshold"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,8 @@ class Named(Entrant):
 class Written(Entrant):
     """A class in a file or an installed module; see :func:`sasa_theory.designs.from_file.factory_from`.
 
-    If it has a parameter ``sparsity``, that is tuned.
+    If it has a parameter ``sparsity``, that is tuned. It must have as many columns as were matched, or the nearest
+    number that its units allow.
     """
 
     spec: str
@@ -198,35 +199,58 @@ class Written(Entrant):
     @property
     def coefficient(self) -> str | None:
         """``sparsity``, if the class takes it."""
-        return "sparsity" if "sparsity" in inspect.signature(self._factory.make).parameters else None
+        return "sparsity" if "sparsity" in self._factory.takes else None
 
     def size(self, target: Size, match: Match, width: int) -> Size:
-        """As the class divides its columns into units when it is asked for as many columns as the reference has."""
-        design = self._make(self._factory, width, target, 0)
-        return matched(target, max(1, round(design.columns / design.n_units)), match)
+        """As the class divides its columns into units when it is asked for as many columns as the reference has.
+
+        Raises
+        ------
+        ValueError
+            If the class does not make as many columns as it is asked for.
+        """
+        design = self._made(width, target, 0)
+        rank = max(1, round(design.columns / design.n_units))
+        size = matched(target, rank, match)
+        if match != "units" and 2 * abs(size.columns - target.columns) > rank:
+            raise self._unmatched(design, target)
+        self._keeping(self._made(width, size, 0), size)
+        return size
 
     def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
-        """See :meth:`Entrant.build`."""
-        factory = self._factory
-        if self.coefficient is not None:
-            value = (1.0 if factor is None else factor) * _L1 * _mean_square(world) ** 0.5
-            factory = replace(factory, make=partial(factory.make, sparsity=value))
-        return self._make(factory, world.width, size, seed)
+        """See :meth:`Entrant.build`.
+
+        Raises
+        ------
+        ValueError
+            If the class does not make as many columns as it is asked for.
+        """
+        middle = _L1 if self.coefficient is None else _L1 * _mean_square(world) ** 0.5
+        return self._keeping(self._made(world.width, size, seed, (1.0 if factor is None else factor) * middle), size)
 
     def identity(self) -> dict[str, Any]:
-        """Class and digest of the file it is written in, as it is when first asked."""
+        """Class and digest of the files it is written in, as they are when first asked."""
         return self._identity
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        source = inspect.getsourcefile(inspect.unwrap(self._factory.make))
-        assert source is not None  # it was imported from there
-        return {"name": self.label, "source": hashlib.sha256(Path(source).read_bytes()).hexdigest()}
+        return {"name": self.label, "source": source_digest(self._factory)}
 
-    @staticmethod
-    def _make(factory: Factory, width: int, size: Size, seed: int) -> Design:
-        module: nn.Module = factory(width, seed=seed, columns=size.columns, active=size.active_columns)
-        return designs.as_design(module, width)
+    def _made(self, width: int, size: Size, seed: int, sparsity: float = _L1) -> Design:
+        sizes = {"columns": size.columns, "active": size.active_columns, "sparsity": sparsity}
+        return designs.as_design(self._factory(width, seed=seed, **sizes), width)
+
+    def _keeping(self, design: Design, size: Size) -> Design:
+        """The design, if no other number of whole units is nearer to the size."""
+        if 2 * abs(design.columns - size.columns) > max(design.units().bincount().tolist()):
+            raise self._unmatched(design, size)
+        return design
+
+    def _unmatched(self, design: Design, size: Size) -> ValueError:
+        return ValueError(
+            f"{self.label} has {design.columns} columns in {design.n_units} units where {size.columns} columns were "
+            "matched; let it have a parameter columns, and make as many"
+        )
 
 
 def _mean_square(world: World) -> float:

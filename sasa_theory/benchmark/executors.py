@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from sasa_theory.bounds.validate import choice, count
+
+_PATIENCE = 12
+"""Questions in a row about a job of a batch system that may fail before it is given up."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -109,9 +113,9 @@ class Dask(Pool):
 
     @property
     def workers(self) -> int:
-        """Threads of all workers."""
+        """Its processes: the runs of one process wait for each other, however many threads it has."""
         with self._client() as client:
-            return max(1, sum(client.nthreads().values()))
+            return max(1, len(client.nthreads()))
 
     @property
     def lost(self) -> tuple[type[BaseException], ...]:
@@ -179,7 +183,7 @@ class Polled(Executor):
     submitter
         Its ``submit(function, *arguments)`` returns a job with ``done()``, ``result()`` and ``cancel()``.
     seconds : float
-        Between two questions.
+        Between two questions. A question that fails is asked again; after 12 in a row the job's future has the error.
     """
 
     def __init__(self, submitter: Any, seconds: float = 5.0) -> None:
@@ -208,15 +212,30 @@ class Polled(Executor):
                 job.cancel()
 
     def _ask(self) -> None:
+        failures: Counter[Future[Any]] = Counter()
         while not self._over.wait(self._seconds):
             with self._lock:
-                finished = [future for future, job in self._jobs.items() if job.done()]
-                jobs = {future: self._jobs.pop(future) for future in finished}
+                jobs = dict(self._jobs)
             for future, job in jobs.items():
+                try:
+                    if not job.done():
+                        failures.pop(future, None)
+                        continue
+                except Exception as error:  # the batch system may well answer the next time
+                    failures[future] += 1
+                    if failures[future] == _PATIENCE:
+                        self._forget(future)
+                        future.set_exception(error)
+                    continue
+                self._forget(future)
                 try:
                     future.set_result(job.result())
                 except Exception as error:
                     future.set_exception(error)
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            del self._jobs[future]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ FORMAT = 1
 
 HELD_OUT = 2**20
 """Seed of trials, which no run uses."""
+
+_ALONE = threading.Lock()
+"""Held by what seeds PyTorch's default generator or sets its threads: both belong to the whole process."""
 
 _WEIGHTS, _BATCHES, _JUDGED, _TWIN = (k << 28 for k in (1, 2, 4, 8))
 """Added to the seed for weights, batches, the rows that designs are judged on, and the twin's weights and batches.
@@ -119,30 +123,30 @@ def run(job: Job) -> Record:
     """Build, train and judge.
 
     Training that diverges gives a record without metrics that says so. Runs on one thread, so that the last bits do not
-    depend on how many there are.
+    depend on how many there are; in a process with several threads one run waits for another.
 
     Raises
     ------
     ValueError
         If the design cannot be built, trained or judged, or is no longer what it was; a note says in which run.
     """
-    entered = entrant(job.spec)
-    if entered.identity() != job.design:
-        raise ValueError(f"{job.spec} is not what it was when the benchmark began; start the same command again")
-    values: dict[str, Any] = {
-        "identity": identity(job),
-        "design": entered.label,
-        "world": job.arena.name,
-        "seed": job.seed,
-        "purpose": job.purpose,
-        "versions": versions(),
-    }
-    try:
-        with one_thread():
+    with one_thread():
+        entered = entrant(job.spec)
+        if entered.identity() != job.design:
+            raise ValueError(f"{job.spec} is not what it was when the benchmark began; start the same command again")
+        values: dict[str, Any] = {
+            "identity": identity(job),
+            "design": entered.label,
+            "world": job.arena.name,
+            "seed": job.seed,
+            "purpose": job.purpose,
+            "versions": versions(),
+        }
+        try:
             return _run(job, entered, values)
-    except Exception as error:
-        error.add_note(f"while {entered.label} was run in {job.arena.name} with seed {job.seed}, lr {job.lr}")
-        raise
+        except Exception as error:
+            error.add_note(f"while {entered.label} was run in {job.arena.name} with seed {job.seed}, lr {job.lr}")
+            raise
 
 
 def versions() -> dict[str, str]:
@@ -198,13 +202,14 @@ def _measured(score: Score) -> Measured:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, torch uses one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Inside, torch uses one thread, and no other thread of this process is inside."""
+    with _ALONE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _peak_memory() -> int:

@@ -13,12 +13,17 @@ import numpy as np
 
 from sasa_theory.bounds.validate import Floats, choice, real
 from sasa_theory.metrics.contract import Direction
+from sasa_theory.tolerances import ROUNDING
 
 from .comparing import Estimate, detectable_difference, estimate, holm, paired_p
 from .paired import Paired
 
 LEVEL = 0.95
-"""Confidence of a ranking: the chance that every pair told apart really differs."""
+"""Confidence of a ranking: the chance that every pair told apart really differs, if differences are roughly normal.
+
+From three seeds on it holds for shares of 16 features too; with two, values on so coarse a grid agree by accident, and
+a false alarm is in 0.2 of the rankings of eight equal designs where 0.05 is asked for.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,15 @@ class Comparison:
         The designs, by their means.
     difference : Estimate
         Mean advantage of the better one, >= 0, and its interval, at the Bonferroni level, so that the intervals of all
-        pairs hold together. In the metric's unit; in distances to the oracle where the direction is ``nearest``.
+        pairs hold together; a point where the seeds agree on it, apart or not. In the metric's unit; in distances to
+        the oracle where the direction is ``nearest``.
     p : float
         Of the paired t-test, after Holm's correction for all pairs.
     apart : bool
         Whether the two are told apart.
     detectable : float
-        Least true difference that would be found with probability 0.8, at the Bonferroni level.
+        Least true difference that would be found with probability 0.8, at the Bonferroni level; 0 where the difference
+        is the same at every seed, which says nothing.
     """
 
     better: str
@@ -89,8 +96,9 @@ class Ranking:
 
     @property
     def detectable(self) -> float:
-        """Median over pairs of the least difference that would be found; NaN without pairs."""
-        return float(np.median([pair.detectable for pair in self.comparisons])) if self.comparisons else np.nan
+        """Median, over pairs whose difference varies, of the least one that would be found; NaN without such pairs."""
+        varying = [pair.detectable for pair in self.comparisons if pair.detectable > 0]
+        return float(np.median(varying)) if varying else np.nan
 
     def tier(self, design: str) -> int:
         """Number of a design's tier, 1 the best.
@@ -133,9 +141,11 @@ def rank(paired: Paired, level: float = LEVEL) -> Ranking:
     order = sorted(goodness, key=lambda name: (-goodness[name].mean(), name))
     pairs = list(combinations(order, 2))
     scale = max((float(np.abs(paired.values[name]).max()) for name in order), default=0.0)
-    p_values = holm([paired_p(goodness[a] - goodness[b], scale) for a, b in pairs]) if pairs else np.empty(0)
+    spread = {name: float(values.std(ddof=1)) if paired.seeds > 1 else 0.0 for name, values in goodness.items()}
+    found = [paired_p(goodness[a] - goodness[b], scale, float(np.hypot(spread[a], spread[b]))) for a, b in pairs]
+    p_values = holm(found) if pairs else np.empty(0)
     comparisons = tuple(
-        _compare(a, b, goodness[a] - goodness[b], float(p), alpha, len(pairs))
+        _compare(a, b, goodness[a] - goodness[b], float(p), alpha, len(pairs), ROUNDING * scale)
         for (a, b), p in zip(pairs, p_values, strict=True)
     )
     apart = {(pair.better, pair.worse) for pair in comparisons if pair.apart}
@@ -156,8 +166,11 @@ def rank_all(metrics: Iterable[Paired], level: float = LEVEL) -> Mapping[str, Ra
     return {paired.metric: rank(paired, level) for paired in metrics}
 
 
-def _compare(better: str, worse: str, differences: Floats, p: float, alpha: float, pairs: int) -> Comparison:
+def _compare(
+    better: str, worse: str, differences: Floats, p: float, alpha: float, pairs: int, rounding: float
+) -> Comparison:
     deviation = float(differences.std(ddof=1)) if len(differences) > 1 else np.inf
+    deviation = deviation if deviation > rounding else 0.0
     detectable = detectable_difference(deviation, len(differences), alpha / pairs) if len(differences) > 1 else np.inf
     return Comparison(better, worse, estimate(differences, 1 - alpha / pairs), p, p <= alpha, detectable)
 

@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from .records import Record
 
+_BINARY: int = getattr(os, "O_BINARY", 0)  # without it Windows would write another end of line
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -69,7 +71,7 @@ class Store:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"):
-            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o644)
             try:
                 self._mend(file)
                 _write(file, record.to_line())
@@ -97,7 +99,10 @@ class Store:
     def _mend(self, file: int) -> None:
         """End the last line, or remove it if it is no record."""
         size = os.fstat(file).st_size
-        if not size or os.pread(file, 1, size - 1) == b"\n":
+        if not size:
+            return
+        os.lseek(file, size - 1, os.SEEK_SET)
+        if os.read(file, 1) == b"\n":
             return
         last = self.path.read_bytes().rpartition(b"\n")[2]
         if _record(last) is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from .executors import Pool
-from .job import run
+from .job import run, versions
 from .plan import Contest, Plan
 from .records import Record
 from .store import Store
@@ -49,7 +49,8 @@ def sweep(
     Raises
     ------
     RuntimeError
-        If workers are killed three times in a row (:data:`LIVES`) without a run being completed.
+        If workers are killed three times in a row (:data:`LIVES`) without a run being completed, or one of them has
+        another version of this package, so that its records cannot be compared with those made here.
     KeyboardInterrupt
         Upon Ctrl-C; runs under way are given up, records stay.
     """
@@ -92,9 +93,21 @@ def _drain(
             finished = wait(under_way, return_when=FIRST_COMPLETED).done
             for future in sorted(finished, key=lambda future: future.exception() is not None):  # keep what succeeded
                 contest, key = under_way.pop(future)
-                record = contest.told(future.result(), done)
+                record = contest.told(_asked_for(key, future.result()), done)
                 store.append(record)
                 done[key] = record
                 on_record(record)
     finally:
         pool.give_up(under_way)
+
+
+def _asked_for(key: str, record: Record) -> Record:
+    """The record, if it is of the run that was submitted."""
+    if record.key != key:
+        here, there = versions(), record.versions
+        raise RuntimeError(
+            f"a worker recorded another run of {record.design} than it was given: it has sasa-theory "
+            f"{there.get('sasa-theory')} (torch {there.get('torch')}), here is {here['sasa-theory']} (torch "
+            f"{here['torch']}); install the same version of sasa-theory on all machines"
+        )
+    return record

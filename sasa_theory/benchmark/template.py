@@ -14,7 +14,8 @@ from torch import Tensor, nn
 class MySAE(nn.Module):
     """The `active` largest latents of each row fire; decoder rows are free."""
 
-    # The benchmark chooses these; leave out what you do not need. `seed` is offered too.
+    # The benchmark chooses these; leave out what you do not need, but not `columns`: sizes are matched. It also offers
+    # `seed`, and `sparsity`, the coefficient of a penalty, which it tunes beside the learning rate.
     def __init__(self, width: int, columns: int, active: int) -> None:
         super().__init__()
         self.width, self.active = width, active

@@ -1,8 +1,10 @@
 """The learning rate, and the coefficient of a design that has one, by the same small search for every design.
 
 All trials of a design in a world run on one held-out seed, of which no ranked run sees anything. Among those that keep
-to the budget of active columns (units, bits), the one that is best by the tier's metric is chosen: every design meets
-the others at its best. Trials stay in the records of the runs.
+to the budget of active columns (units, bits), the one that is best by the tier's metric is chosen. The search is the
+same for all, not exhaustive: a choice at its edge may lie short of the design's best, and a design with a coefficient
+gets a trial for each pair of rate and factor (9 in the tiers of this package), others one for each rate (3). Trials
+stay in the records of the runs.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .records import Record
 from .suites import Tier
 
 SLACK = 1.1
-"""How far above the budget a trial may be active."""
+"""How many times its budget a design may spend and still count as keeping to it."""
 
 _SPENT = {"columns": "l0_columns", "units": "l0_units", "bits": "l0_bits"}
 """Metric of what a design spends, by what sizes agree in."""
@@ -48,15 +50,34 @@ def needed(tier: Tier, match: Match) -> tuple[str, ...]:
 
 def choose(trials: Mapping[Choice, Record], size: Size, tier: Tier, match: Match) -> Choice:
     """The best of those within the budget; if none is, the one that spends least; if all failed, the lowest rate."""
-    budget = {"columns": float(size.active_columns), "units": float(size.active), "bits": size.bits}[match]
     alive = {tried: record for tried, record in trials.items() if not record.failed}
     if not alive:
         return min(trials, key=lambda tried: (tried.lr or 0.0, tried.factor or 0.0))
-    spent = {tried: record.value(_SPENT[match]) for tried, record in alive.items()}
-    within = [tried for tried in alive if spent[tried] <= SLACK * budget]
+    within = [tried for tried in alive if spent(alive[tried], size, match) <= SLACK]
     if not within:
-        return min(alive, key=lambda tried: spent[tried])
+        return min(alive, key=lambda tried: spent(alive[tried], size, match))
     return max(within, key=lambda tried: _goodness(alive[tried], tier.chosen_by))
+
+
+def spent(record: Record, size: Size, match: Match) -> float:
+    """Active columns (units, bits) of a design over those of a size: 1 keeps to it exactly; NaN if not measured."""
+    budget = {"columns": float(size.active_columns), "units": float(size.active), "bits": size.bits}[match]
+    value = record.value(_SPENT[match])
+    if budget:
+        return value / budget
+    return 1.0 if value == 0 else value * math.inf
+
+
+def outcome(trials: Mapping[Choice, Record], size: Size, tier: Tier, match: Match) -> str:
+    """What was chosen among how many, and what is doubtful about it: the edge of the search, the budget, failures."""
+    chosen = choose(trials, size, tier, match)
+    found = [_place("lr", chosen.lr, tier.rates)]
+    if chosen.factor is not None:
+        found.append(_place("factor", chosen.factor, tier.factors))
+    said = f"{', '.join(found)}, chosen among {len(trials)} trials"
+    if trials[chosen].failed:
+        return f"{said}, of which every one failed"
+    return f"{said}, of which none keeps to the budget" if spent(trials[chosen], size, match) > SLACK else said
 
 
 def report(trials: Mapping[Choice, Record], metrics: Sequence[str]) -> tuple[dict[str, Any], ...]:
@@ -64,6 +85,11 @@ def report(trials: Mapping[Choice, Record], metrics: Sequence[str]) -> tuple[dic
     return tuple(
         {**tried._asdict(), **{name: record.value(name) for name in metrics}} for tried, record in trials.items()
     )
+
+
+def _place(name: str, value: float | None, tried: Sequence[float]) -> str:
+    edge = len(tried) > 1 and value in (min(tried), max(tried))
+    return f"{name} {value:.3g}{' (at the edge of the search)' if edge else ''}"
 
 
 def _goodness(record: Record, metric: str) -> float:

@@ -20,7 +20,7 @@ from torch import nn
 
 from sasa_theory.bounds.validate import choice, count
 
-OFFERED = ("width", "columns", "active", "seed")
+OFFERED = ("width", "columns", "active", "seed", "sparsity")
 """What a class may ask for by naming it among its parameters."""
 
 
@@ -35,14 +35,17 @@ class Factory:
     make : callable
         The class, or a function that returns a module.
     takes : frozenset of str
-        Which of ``width``, ``columns``, ``active`` and ``seed`` it has parameters for.
+        Which of ``width``, ``columns``, ``active``, ``seed`` and ``sparsity`` it has parameters for.
+    module : module
+        Where its name was found.
     """
 
     spec: str
     make: Callable[..., nn.Module]
     takes: frozenset[str]
+    module: ModuleType
 
-    def __call__(self, width: int, *, seed: int = 0, **sizes: int) -> nn.Module:
+    def __call__(self, width: int, *, seed: int = 0, **sizes: float) -> nn.Module:
         """A fresh module.
 
         Parameters
@@ -53,8 +56,8 @@ class Factory:
             Same seed, same weights, whether the class takes it or draws from PyTorch's default generator, which is left
             as it was.
         **sizes : int
-            ``columns``, dimension of the code, and ``active``, most columns that should fire in a row; those for which
-            the class has no parameter are not passed on.
+            ``columns``, dimension of the code, ``active``, most columns that should fire in a row, and ``sparsity``,
+            coefficient of a penalty; those for which the class has no parameter are not passed on.
 
         Raises
         ------
@@ -81,8 +84,8 @@ def factory_from(spec: str) -> Factory:
     ----------
     spec : str
         ``path/to/file.py:Name`` or ``package.module:Name``. The name is a class, or a function that returns a module;
-        it may have parameters ``width``, ``columns``, ``active`` and ``seed``, which are passed by name, and others
-        with defaults. Imports within it are looked for beside the file, or in the working folder, too.
+        it may have parameters ``width``, ``columns``, ``active``, ``seed`` and ``sparsity``, which are passed by name,
+        and others with defaults. Imports within it are looked for beside the file, or in the working folder, too.
 
     Returns
     -------
@@ -97,7 +100,8 @@ def factory_from(spec: str) -> Factory:
     """
     source, colon, name = spec.rpartition(":")
     if not (source and colon and name):
-        raise ValueError(f"a design must be given as file.py:Class or module:Class, got {spec!r}")
+        where = spec.rstrip(":") or "file.py"
+        raise ValueError(f"a design must be given as file.py:Class or module:Class, got {spec!r}; give {where}:Class")
     module = _from_path(Path(source)) if source.endswith(".py") else _from_name(source)
     callables = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     if name not in vars(module):
@@ -105,7 +109,7 @@ def factory_from(spec: str) -> Factory:
     make = vars(module)[name]
     if not callable(make):
         raise ValueError(f"{spec} must be a class or a function that returns a module, got a {type(make).__name__}")
-    return Factory(spec, make, _taken(spec, make))
+    return Factory(spec, make, _taken(spec, make), module)
 
 
 def users_line(error: BaseException, path: str | None) -> str:

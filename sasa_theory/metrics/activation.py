@@ -46,10 +46,8 @@ def code_norms(observation: Observation) -> tuple[Tensor, Tensor, Tensor]:
 def support_sizes(observation: Observation) -> tuple[Tensor, Tensor]:
     """Number of units that fire and of features that are present in each row, float64, shapes (rows,)."""
     crowd = observation.crowd
-    fired, present = (
-        torch.bincount(pattern.rows, minlength=crowd.rows).double() for pattern in (crowd.fired, crowd.present)
-    )
-    return fired, present
+    present = torch.bincount(crowd.present.rows, minlength=crowd.rows)
+    return crowd.fired.sizes.double(), present.double()
 
 
 def _afa_ratio(observation: Observation) -> Reading:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from sasa_theory.designs.contract import Design
-from sasa_theory.tolerances import ROUNDING
+from sasa_theory.tolerances import FLAT
 
 from .crowd import second_moments
 from .evaluating import encoded, evaluating
 from .rows import Rows
+from .shapley import shapley_values
 from .turns import Turns, turns
 from .units import Units, like_parameters
 
@@ -23,7 +24,11 @@ SLICES = 256
 """Slices of each feature that are looked at, or all there are in the rows."""
 
 CANDIDATES = 64
-"""Units of most energy in a feature whose joint energies are kept; what others add is left out and reported."""
+"""Units of most energy in a feature whose joint energies are kept: counts of units end there."""
+
+SERVED = 0.2
+"""Least share of a feature's power that units which serve it add: less is what those of its neighbours spill into it,
+even at an angle of 50 degrees between them (the share that spills is the fourth power of the cosine)."""
 
 CONSTANT = 1e-12
 """Variance relative to the power below which slices count as all the same: rounding in float32."""
@@ -52,6 +57,8 @@ class Alone:
         Units of most energy, the most first.
     joint : Tensor, shape (features, candidates, candidates)
         ``E<V_i c_k, V_i c_l>``: energies with their cross-terms.
+    with_all : Tensor, shape (features, units)
+        ``E<V_i c_k, V_i c>``, c the sum over all units, candidates or not: :func:`.shapley.shapley_values`.
     turns : Turns
         How units share single slices, one entry a feature in each field; see :class:`.turns.Turns`.
     maps : tuple of Tensor, each of shape (d_i, width)
@@ -59,6 +66,11 @@ class Alone:
         vectors, that the unit applies to the feature.
     matched_maps : tuple of Tensor, each of shape (d_i, width)
         The same of the unit assigned to the feature by its subspace (:mod:`.matching`); 0 if none is.
+    spans : tuple of Tensor, each of shape (d_i, d_i)
+        Orthogonal projector on the span of the slices' coordinates: the identity unless they are too few or degenerate.
+        Of the maps only what they make of the span is known; they are 0 across it.
+    moments : tuple of Tensor, each of shape (d_i, d_i)
+        ``E[v v']`` over all slices in the rows, not only those looked at.
     """
 
     slices: Tensor
@@ -68,14 +80,21 @@ class Alone:
     explained: Tensor
     candidates: Tensor
     joint: Tensor
+    with_all: Tensor
     turns: Turns
     maps: tuple[Tensor, ...]
     matched_maps: tuple[Tensor, ...]
+    spans: tuple[Tensor, ...]
+    moments: tuple[Tensor, ...]
 
     @property
     def served(self) -> Tensor:
-        """Whether units add more to the feature than rounding does, shape (features,)."""
-        return self.energy.sum(dim=1) > ROUNDING * self.power
+        """Whether units add at least :data:`SERVED` of its power to the feature, shape (features,).
+
+        One by one, ``sum_k E||V_i c_k||^2``, which copies that cancel do, or all together, ``E||V_i c||^2``, which many
+        that share the amplitude do.
+        """
+        return torch.maximum(self.energy.sum(dim=1), self.with_all.sum(dim=1)) >= SERVED * self.power
 
 
 @torch.no_grad()
@@ -92,11 +111,15 @@ def observe_alone(design: Design, units: Units, rows: Rows, bases: tuple[Tensor,
     with evaluating(design):
         for h, basis, unit in zip(slices, bases, matched.tolist(), strict=True):
             found.append(_one(design, units, h.to(like), bias, basis.to(like), kept, unit))
-    statistics, shared, maps, matched_maps = zip(*found, strict=True)
-    power, energy, fired, explained, candidates, joint = (torch.stack(p) for p in zip(*statistics, strict=True))
+    statistics, shared, maps, matched_maps, spans = zip(*found, strict=True)
+    fields = (torch.stack(parts) for parts in zip(*statistics, strict=True))
+    power, energy, fired, explained, candidates, joint, with_all = fields
     number = torch.tensor([len(h) for h in slices], device=like.device)
     who = Turns(*(torch.stack(parts) for parts in zip(*shared, strict=True)))
-    return Alone(number, power, energy, fired, explained, candidates, joint, who, maps, matched_maps)
+    moments = tuple(each.to(like.device) for each in _moments(rows, bases))
+    return Alone(
+        number, power, energy, fired, explained, candidates, joint, with_all, who, maps, matched_maps, spans, moments
+    )
 
 
 def slices_of(rows: Rows, features: int) -> list[Tensor]:
@@ -117,17 +140,34 @@ def slices_of(rows: Rows, features: int) -> list[Tensor]:
     return [torch.cat(parts) if parts else empty for parts in found]
 
 
+def _moments(rows: Rows, bases: tuple[Tensor, ...]) -> list[Tensor]:
+    """Second moments of each feature's coordinates over all rows, shapes (d_i, d_i), float64; NaN if it has none."""
+    stacked = [basis.double().cpu() for basis in bases]
+    sums = [basis.new_zeros(len(basis), len(basis)) for basis in stacked]
+    number = torch.zeros(len(bases), dtype=torch.int64)
+    for block in rows.blocks("contributions"):
+        truth = block.truth
+        assert truth.contributions is not None  # asked for
+        features, slices = truth.features.cpu(), truth.contributions.cpu()
+        for i in features.unique().tolist():
+            coordinates = slices[features == i].double() @ stacked[i].mT
+            sums[i] += coordinates.mT @ coordinates
+        number += torch.bincount(features, minlength=len(bases))
+    return [total / n for total, n in zip(sums, number, strict=True)]
+
+
 def _one(
     design: Design, units: Units, h: Tensor, bias: Tensor, basis: Tensor, kept: int, matched: int
-) -> tuple[tuple[Tensor, ...], Turns, Tensor, Tensor]:
+) -> tuple[tuple[Tensor, ...], Turns, Tensor, Tensor, Tensor]:
     """The fields of :class:`Alone` for one feature, in their order, without the number of slices."""
     if not len(h):
         nothing = h.new_full((units.count,), torch.nan, dtype=torch.float64)
         candidates = torch.arange(kept, device=h.device)
         joint = nothing.new_full((kept, kept), torch.nan)
         unknown = nothing.new_full(basis.shape, torch.nan)
-        statistics = (nothing[0], nothing, nothing, nothing, candidates, joint)
-        return statistics, Turns(nothing, nothing[0], nothing[0], nothing[0]), unknown, unknown
+        statistics = (nothing[0], nothing, nothing, nothing, candidates, joint, nothing)
+        span = unknown.new_zeros(len(basis), len(basis))
+        return statistics, Turns(nothing, nothing[0], nothing[0], nothing[0]), unknown, unknown, span
     codes = encoded(design, bias + h)
     fired = (design.presence(codes) > 0).double().mean(dim=0)
     on = fired.nonzero().squeeze(1)  # of many units few fire for one feature; the others add nothing
@@ -142,13 +182,17 @@ def _one(
     place = torch.full_like(fired, len(on), dtype=torch.int64).index_copy(0, on, torch.arange(len(on), device=h.device))
     among = torch.nn.functional.pad(inside, (0, 0, 0, 1))[:, place[candidates]]
     joint = torch.einsum("nkd,nld->kl", among, among) / len(h)
+    with_all = torch.zeros_like(fired).index_copy(0, on, shapley_values(inside))
     who = turns(added, coordinates)
     shares = torch.zeros_like(fired).index_copy(0, on, who.shares).masked_fill(who.at_once.isnan(), torch.nan)
-    statistics = (power, energy, fired, explained, candidates, joint)
+    statistics = (power, energy, fired, explained, candidates, joint, with_all)
     chosen = torch.tensor([int(candidates[0]), matched], device=h.device)
     outputs = _contributions(units, codes, chosen)
-    best, other = torch.linalg.lstsq(coordinates.expand(2, -1, -1), outputs, driver="gelsd").solution
-    return statistics, who._replace(shares=shares), best, other
+    left, sizes, right = torch.linalg.svd(coordinates, full_matrices=False)
+    known = sizes > FLAT * sizes[0]
+    right = right[known]
+    best, other = (right.mT / sizes[known]) @ left[:, known].mT @ outputs
+    return statistics, who._replace(shares=shares), best, other, right.mT @ right
 
 
 def _explained(blocks: Tensor, decoder: Tensor, h: Tensor) -> Tensor:

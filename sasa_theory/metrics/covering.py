@@ -116,7 +116,20 @@ def covering_number(
     count("points", points)
     count("cap", cap)
     real("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
-    bases = spans(observation)
+    return _cover(observation, spans(observation), feature, k, eps, generator, points, cap)
+
+
+def _cover(
+    observation: Observation,
+    bases: Tensor,
+    feature: int,
+    k: int,
+    eps: float,
+    generator: torch.Generator,
+    points: int = POINTS,
+    cap: int = CAP,
+) -> Covering:
+    """The same by the spans of the units, so that many features need them only once."""
     rays = k == 1 and observation.units.rank == 1 and not observation.reconstruction.signed
     basis = observation.bases[feature].to(bases)
     sphere = torch.nn.functional.normalize(
@@ -126,7 +139,7 @@ def covering_number(
     chosen, covered, lower = _choose(trial, bases, k, eps, cap, rays)
     reached = int((_distances(fresh, bases[chosen], k, rays) <= _square(eps)).sum())
     sure = float(beta.ppf(1 - CONFIDENCE, reached, points - reached + 1)) if reached else 0.0
-    rank, dim = bases.shape[1], len(basis)
+    rank, dim = max(1, bases.shape[1]), len(basis)  # where nothing ever fired, the spans have no rows
     return Covering(
         lower=lower,
         upper=len(chosen) if covered == points else inf,
@@ -244,8 +257,8 @@ def _looked_at(observation: Observation) -> list[int]:
 
 
 def _coverings(observation: Observation) -> dict[int, Covering]:
-    generator = torch.Generator().manual_seed(observation.rows.seed)
-    return {i: covering_number(observation, i, 1, EPS, generator) for i in _looked_at(observation)}
+    generator, bases = torch.Generator().manual_seed(observation.rows.seed), spans(observation)
+    return {i: _cover(observation, bases, i, 1, EPS, generator) for i in _looked_at(observation)}
 
 
 def _covering_k1(observation: Observation) -> Reading:

@@ -1,4 +1,4 @@
-"""A design on rows of its world, several features at a time: firing, energies, the moments of its codes."""
+"""A design on rows of its world, several features at a time: firing, and the moments of its codes."""
 
 from __future__ import annotations
 
@@ -41,85 +41,88 @@ class Pattern:
 
 
 @dataclass(frozen=True)
+class Firings:
+    """How often each unit fired and how many did in each row, but not which: dense codes have too many pairs to keep.
+
+    Attributes
+    ----------
+    often : Tensor, shape (units,)
+        Rows in which each unit fired.
+    sizes : Tensor of int64, shape (rows,)
+        Units that fired in each row.
+    """
+
+    often: Tensor
+    sizes: Tensor
+
+    def counts(self) -> Tensor:
+        """Rows in which each unit fired, float64, shape (units,)."""
+        return self.often
+
+
+@dataclass(frozen=True)
 class Crowd:
     """What a design does on the rows. The contribution of unit k to a row is ``c_k = z_k D_k``.
 
     Attributes
     ----------
-    fired : Pattern
-        Which units fired (presence above 0) in which row.
+    fired : Firings
+        How often units fired (presence above 0), and how many in each row.
     present : Pattern
-        Which features did.
+        Which features were present in which row.
     together : Tensor, shape (features, units)
         Rows in which both fired.
     second : Tensor, shape (units, rank, rank)
         ``E[z_k z_k']`` over all rows, 0 where padded.
-    energy : Tensor, shape (features, units)
-        ``E[||V_i c_k||^2 | i present]``, what each unit adds within each feature's subspace; 0 if it is never present.
-    column_firings : Tensor, shape (columns,)
-        Rows in which each column was other than 0.
     """
 
-    fired: Pattern
+    fired: Firings
     present: Pattern
     together: Tensor
     second: Tensor
-    energy: Tensor
-    column_firings: Tensor
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return self.fired.size[0]
+        return self.present.size[0]
 
 
 @torch.no_grad()
-def observe_crowd(design: Design, units: Units, rows: Rows, bases: tuple[Tensor, ...]) -> Crowd:
-    """One pass over the rows."""
+def observe_crowd(design: Design, units: Units, rows: Rows, features: int) -> Crowd:
+    """One pass over the rows of a world of so many features."""
     like = like_parameters(design)
-    within = [units.decoder @ basis.to(like).mT for basis in bases]  # D_k V_i', shape (units, rank, d_i)
     second = torch.zeros(units.count, units.rank, units.rank, dtype=torch.float64, device=like.device)
-    energy = second.new_zeros(len(bases), units.count)
-    columns = second.new_zeros(units.columns)
-    fired, present, start = [], [], 0
+    together, often = second.new_zeros(features, units.count), second.new_zeros(units.count)
+    sizes = torch.zeros(rows.count, dtype=torch.int64, device=like.device)
+    present, start = [], 0
     with evaluating(design):
         for block in rows:
             codes = encoded(design, block.x.to(like))
-            blocks = units.blocks(codes)
-            second += second_moments(blocks)
-            columns += (codes != 0).sum(dim=0)
-            on = (design.presence(codes) > 0).nonzero()
-            fired.append(torch.stack((on[:, 0] + start, on[:, 1])))
-            samples, features = block.truth.samples.to(like.device), block.truth.features.to(like.device)
-            present.append(torch.stack((samples + start, features)))
-            for i in features.unique().tolist():
-                energy[i] += _energies(blocks[samples[features == i]], within[i])
+            second += second_moments(units.blocks(codes))
+            on = design.presence(codes) > 0
+            often += on.sum(dim=0)
+            sizes[start : start + len(codes)] = on.sum(dim=1)
+            samples, members = block.truth.samples.to(like.device), block.truth.features.to(like.device)
+            what = Pattern(samples, members, (len(codes), features))
+            together += torch.sparse.mm(what.sparse().float().mT, on.float())  # exact: a block has less than 2^24 rows
+            present.append(torch.stack((samples + start, members)))
             start += len(codes)
-    who = _pattern(fired, (start, units.count))
-    what = _pattern(present, (start, len(bases)))
-    together = torch.sparse.mm(what.sparse().mT, who.sparse()).to_dense()
+    samples, members = torch.cat(present, dim=1)
     return Crowd(
-        fired=who,
-        present=what,
+        fired=Firings(often, sizes),
+        present=Pattern(samples, members, (start, features)),
         together=together,
         second=second / start,
-        energy=energy / what.counts().clamp_min(1).unsqueeze(1),
-        column_firings=columns,
     )
 
 
-def _pattern(pairs: list[Tensor], size: tuple[int, int]) -> Pattern:
-    rows, members = torch.cat(pairs, dim=1)
-    return Pattern(rows, members, size)
-
-
 def second_moments(blocks: Tensor) -> Tensor:
-    """Sums over the rows of ``z_k z_k'``, shape (n, units, rank) to (units, rank, rank)."""
+    """Sums over the rows of ``z_k z_k'``, float64, shape (n, units, rank) to (units, rank, rank).
+
+    In the codes' own precision, directions of small codes would drown in the rounding of those of large ones, which a
+    unit's gauge can make as different as it likes, and the squares of very large codes would be infinite.
+    """
+    blocks = blocks.double()
     if blocks.shape[2] == 1:  # many products of single numbers are slow
         return blocks.square().sum(dim=0).unsqueeze(2)
     return torch.einsum("nkr,nks->krs", blocks, blocks)
-
-
-def _energies(blocks: Tensor, within: Tensor) -> Tensor:
-    """Sums over the rows of ``||z_k D_k V'||^2``, shapes (n, units, rank), (units, rank, d) to (units,)."""
-    return torch.einsum("krs,krs->k", second_moments(blocks), within @ within.mT)

@@ -147,7 +147,7 @@ METRICS = (
         title="description length",
         unit="bits",
         direction="lower",
-        version=1,
+        version=2,
         measure=_description,
         source="arXiv 2606.25234",
     ),

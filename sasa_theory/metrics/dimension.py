@@ -8,6 +8,11 @@ A spectrum is a list of eigenvalues; ranks of it are counted in several ways, an
   same in every gauge ``E -> Q E, D -> Q^-T D``, Q any invertible matrix;
 - the map on a feature's own subspace, ``maps`` of :class:`.alone.Alone`, which no gauge changes either: how much of the
   feature comes back is read from it in :mod:`.shrinkage`.
+
+A feature's unit is the one assigned to it by subspace (:mod:`.matching`), provided that more than :data:`SHARED` of the
+smaller of the two subspaces lies within the other; else the feature has none, and dimension 0. What the unit uses is
+compared with the same count of the feature's own second moment: it may well be below d, as :func:`rank90` is for ten
+and more dimensions of equal strength.
 """
 
 from __future__ import annotations
@@ -21,9 +26,16 @@ from torch import Tensor
 from sasa_theory.tolerances import ROUNDING
 
 from .contract import Metric, Reading
+from .matching import taken
 
 if TYPE_CHECKING:
     from .observation import Observation
+
+SHARED = 0.6
+"""Share of the smaller subspace that lies within the other: two units that swap half of their features have 1/2."""
+
+_BLOCK = 1 << 22
+"""Numbers of the decoder looked at at a time: 32 MB in float64."""
 
 
 def rank90(spectrum: Tensor) -> Tensor:
@@ -95,19 +107,30 @@ def used_spectrum(decoder: Tensor, second: Tensor) -> Tensor:
 
 
 def used_dimension(observation: Observation, rank: Callable[[Tensor], Tensor]) -> Tensor:
-    """Rank of the usage-weighted map of each feature's main unit, shape (features,).
+    """Rank of the usage-weighted map of each feature's unit, shape (features,).
 
-    The main unit is the one of most energy on isolated slices. 0 where no unit adds anything within the feature's
-    subspace, NaN where the feature never occurred.
+    0 where no unit is assigned to the feature, or one that shares too little with it (:data:`SHARED`), NaN where the
+    feature never occurred.
     """
-    main = observation.alone.candidates[:, 0]
-    return _of_served(observation, rank(used_spectrum(observation.units.decoder[main], observation.crowd.second[main])))
+    unit = observation.matching.subspace.clamp_min(0)
+    return _of_shared(observation, rank(used_spectrum(observation.units.decoder[unit], observation.crowd.second[unit])))
 
 
-def _of_served(observation: Observation, ranks: Tensor) -> Tensor:
-    """The same, 0 where no unit serves the feature and NaN where it never occurred."""
-    alone = observation.alone
-    return torch.where(alone.served, ranks, 0 * alone.power)
+def own_dimension(observation: Observation, rank: Callable[[Tensor], Tensor]) -> Tensor:
+    """Rank of the second moment of each feature's slices, shape (features,); NaN where it never occurred."""
+    occurs, moments = observation.matching.occurs.tolist(), observation.alone.moments
+    found = [
+        rank(_eigenvalues(m)) if seen else m.new_tensor(torch.nan) for m, seen in zip(moments, occurs, strict=True)
+    ]
+    return torch.stack(found)
+
+
+def _of_shared(observation: Observation, ranks: Tensor) -> Tensor:
+    """The same, 0 where a feature has no unit to share a subspace with and NaN where it never occurred."""
+    matching, subspaces = observation.matching, observation.subspaces
+    smaller = torch.minimum(subspaces.ranks[matching.subspace.clamp_min(0)], observation.dims.to(ranks.device))
+    shared = taken(subspaces.overlap, matching.subspace) > SHARED * smaller
+    return (ranks * shared).masked_fill(~matching.occurs, torch.nan)
 
 
 def _shares(spectrum: Tensor) -> Tensor:
@@ -122,80 +145,123 @@ def _eigenvalues(matrix: Tensor) -> Tensor:
 
 
 def _deviation(observation: Observation, rank: Callable[[Tensor], Tensor]) -> Tensor:
-    found = used_dimension(observation, rank)
-    return found - observation.dims.to(found)
+    return used_dimension(observation, rank) - own_dimension(observation, rank)
 
 
 def _error(observation: Observation) -> Reading:
-    """Mean over features of ``|rank90(D_k' E[z_k z_k'] D_k) - d_i|``, k the unit of most energy on isolated slices.
+    """Mean over features of ``|rank90(D_k' E[z_k z_k'] D_k) - rank90(E[v v'])|``, k the assigned unit, v the slice.
 
-    rank90: least number of eigenvalues that make up 90 % of their sum; 0 if no unit adds anything within the feature.
+    rank90: least number of eigenvalues that make up 90 % of their sum; 0 if no unit shares its subspace with the
+    feature: ``||B_k V_i'||_F^2 > 0.6 min(d_i, rank_k)`` for the unit assigned by subspace.
     """
     each = _deviation(observation, rank90).abs()
     return Reading(float(each.nanmean()), each)
 
 
 def _bias(observation: Observation) -> Reading:
-    """Mean over features of ``rank90(D_k' E[z_k z_k'] D_k) - d_i``, signed: below 0 too few dimensions are used."""
+    """Mean over features of ``rank90(D_k' E[z_k z_k'] D_k) - rank90(E[v v'])``: below 0 too few dimensions are used.
+
+    As in ``dimension_error``, but signed.
+    """
     each = _deviation(observation, rank90)
     return Reading(float(each.nanmean()), each)
 
 
 def _exact(observation: Observation) -> Reading:
-    """Share of the features with ``rank90(D_k' E[z_k z_k'] D_k) = d_i``, k the unit of most energy on their slices."""
+    """Share of the features with ``rank90(D_k' E[z_k z_k'] D_k) = rank90(E[v v'])``.
+
+    Terms as in ``dimension_error``.
+    """
     off = _deviation(observation, rank90)
     each = torch.where(off.isnan(), off, (off == 0).to(off))
     return Reading(float(each.nanmean()), each)
 
 
 def _stable(observation: Observation) -> Reading:
-    """Mean over features of ``|sum s / max s - d_i|``, s the eigenvalues of ``D_k' E[z_k z_k'] D_k``."""
+    """Mean over features of ``|r(s) - r(t)|``, ``r(s) = sum s / max s``.
+
+    s are the eigenvalues of ``D_k' E[z_k z_k'] D_k``, t those of ``E[v v']``; terms as in ``dimension_error``.
+    """
     each = _deviation(observation, stable_rank).abs()
     return Reading(float(each.nanmean()), each)
 
 
 def _participation(observation: Observation) -> Reading:
-    """Mean over features of ``|(sum s)^2 / sum s^2 - d_i|``, s the eigenvalues of ``D_k' E[z_k z_k'] D_k``."""
+    """Mean over features of ``|r(s) - r(t)|``, ``r(s) = (sum s)^2 / sum s^2``, s and t as in ``stable_error``."""
     each = _deviation(observation, participation).abs()
     return Reading(float(each.nanmean()), each)
 
 
 def _entropy(observation: Observation) -> Reading:
-    """Mean over features of ``|exp(H(p)) - d_i|``, ``p = sqrt(s) / sum sqrt(s)``, s as in ``stable_error``."""
+    """Mean over features of ``|r(s) - r(t)|``, ``r(s) = exp(H(p))`` with ``p = sqrt(s) / sum sqrt(s)``.
+
+    H is the entropy, s and t as in ``stable_error``.
+    """
     each = _deviation(observation, entropy_rank).abs()
     return Reading(float(each.nanmean()), each)
 
 
 def _decoder(observation: Observation) -> Reading:
-    """Mean over features of rank90 of ``D_k D_k'``, k the unit of most energy on isolated slices.
+    """Mean over features of rank90 of ``D_k D_k'``, k the assigned unit; 0 without one.
 
-    For comparison with the literature only: it weighs every row of a unit alike, used or not, and changes when a unit
-    is written in another gauge ``D -> Q D`` that is not orthogonal.
+    As in ``dimension_error`` the unit has to share its subspace with the feature. For comparison with the literature
+    only: it weighs every row of a unit alike, used or not, and changes when a unit is written in another gauge
+    ``D -> Q D`` that is not orthogonal.
     """
-    main = observation.alone.candidates[:, 0]
-    each = _of_served(observation, rank90(decoder_spectrum(observation.units.decoder[main])))
+    unit = observation.matching.subspace.clamp_min(0)
+    each = _of_shared(observation, rank90(decoder_spectrum(observation.units.decoder[unit])))
     return Reading(float(each.nanmean()), each)
+
+
+def _utilisation(observation: Observation) -> Reading:
+    """``exp(H(p)) / columns`` of each unit, ``p = sqrt(s) / sum sqrt(s)``, mean over the units that fire.
+
+    s are the eigenvalues of ``D_k' E[z_k z_k'] D_k``, H the entropy. A unit that adds nothing has NaN. Always 1 for
+    units of one column; else as much as features of fewer dimensions than columns allow.
+    """
+    ranks = _of_units(observation, entropy_rank)
+    each = (ranks / observation.units.sizes).masked_fill(ranks == 0, torch.nan)
+    return Reading(float(each.nanmean()), each)
+
+
+def _full_rank(observation: Observation) -> Reading:
+    """Share of the units that fire of which rank90 of ``D_k' E[z_k z_k'] D_k`` is that of as many equal eigenvalues.
+
+    As many as the unit has columns. For each unit 1 or 0, NaN if it adds nothing.
+    """
+    ranks = _of_units(observation, rank90)
+    columns = torch.arange(observation.units.rank, device=ranks.device) < observation.units.sizes.unsqueeze(1)
+    each = (ranks >= rank90(columns)).to(ranks).masked_fill(ranks == 0, torch.nan)
+    return Reading(float(each.nanmean()), each)
+
+
+def _of_units(observation: Observation, rank: Callable[[Tensor], Tensor]) -> Tensor:
+    """Rank of the usage-weighted map of every unit, shape (units,), block by block."""
+    decoder, second = observation.units.decoder, observation.crowd.second
+    size = max(1, _BLOCK // decoder[0].numel())
+    parts = zip(decoder.split(size), second.split(size), strict=True)
+    return torch.cat([rank(used_spectrum(rows, moments)) for rows, moments in parts])
 
 
 METRICS = (
     Metric(
-        name="dimension_error", title="dimension error", unit="dimensions", direction="lower", version=1, measure=_error
+        name="dimension_error", title="dimension error", unit="dimensions", direction="lower", version=2, measure=_error
     ),
     Metric(
-        name="dimension_bias", title="dimension bias", unit="dimensions", direction="nearest", version=1, measure=_bias
+        name="dimension_bias", title="dimension bias", unit="dimensions", direction="nearest", version=2, measure=_bias
     ),
     Metric(
-        name="exact_dimension", title="exact dimension", unit="share", direction="higher", version=1, measure=_exact
+        name="exact_dimension", title="exact dimension", unit="share", direction="higher", version=2, measure=_exact
     ),
     Metric(
-        name="stable_error", title="stable rank error", unit="dimensions", direction="lower", version=1, measure=_stable
+        name="stable_error", title="stable rank error", unit="dimensions", direction="lower", version=2, measure=_stable
     ),
     Metric(
         name="participation_error",
         title="participation error",
         unit="dimensions",
         direction="lower",
-        version=1,
+        version=2,
         measure=_participation,
     ),
     Metric(
@@ -203,10 +269,21 @@ METRICS = (
         title="entropy rank error",
         unit="dimensions",
         direction="lower",
-        version=1,
+        version=2,
         measure=_entropy,
     ),
     Metric(
-        name="decoder_rank", title="decoder rank", unit="dimensions", direction="nearest", version=1, measure=_decoder
+        name="decoder_rank", title="decoder rank", unit="dimensions", direction="nearest", version=2, measure=_decoder
+    ),
+    Metric(
+        name="utilisation",
+        title="columns in use",
+        unit="share",
+        direction="nearest",
+        version=1,
+        measure=_utilisation,
+    ),
+    Metric(
+        name="full_rank", title="units of full rank", unit="share", direction="nearest", version=1, measure=_full_rank
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -11,11 +12,14 @@ from sasa_theory import designs
 from sasa_theory.bounds.validate import choice
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.references import oracle
+from sasa_theory.designs.references.oracle import OracleConfig
+from sasa_theory.seeds import generator_for
 
 from .contract import Metric, Score
 from .observation import Observation, observe
 from .registry import METRICS
-from .rows import KnownWorld
+from .rows import KnownWorld, Rows
+from .units import like_parameters
 
 NULLS = 3
 """Random dictionaries behind a null."""
@@ -74,31 +78,60 @@ def read(metrics: Iterable[Metric], observation: Observation) -> dict[str, float
 
 
 def random_like(observation: Observation, seed: int = 0) -> list[Design]:
-    """Random dictionaries with as many units, columns a unit and active units a row as a design has.
+    """Random dictionaries with as many units, columns in each of them and active units a row as a design has.
 
-    Units of one column are atoms whose codes are rectified if the design's never are negative; larger ones are uniform
-    subspaces of the dimension of the design's largest unit.
+    If all units have one column, and the codes never are negative, they are atoms whose codes are rectified; else
+    uniform subspaces, each of the dimension of one of the design's units (at most the width).
     """
     units, width = observation.units, observation.design.width
     active = min(units.count, max(1, round(observation.reconstruction.units)))
-    rank = min(units.rank, width)
-    found: list[Design] = []
-    for k in range(NULLS):
-        if units.rank == 1 and not observation.reconstruction.signed:
-            found.append(designs.get("random", width=width, atoms=units.count, k=active, seed=seed + 1 + k))
-        else:
-            sizes = {"groups": units.count, "rank": rank, "active": active}
-            found.append(designs.get("random/groups", width=width, **sizes, seed=seed + 1 + k))
-    return found
+    seeds = range(seed + 1, seed + 1 + NULLS)
+    if units.rank == 1 and not observation.reconstruction.signed:
+        return [designs.get("random", width=width, atoms=units.count, k=active, seed=s) for s in seeds]
+    subspaces = OracleConfig(width=width, dims=tuple(units.sizes.clamp(1, width).tolist()), active=active)
+    return [subspaces.build(generator_for("weights", s)) for s in seeds]
 
 
 def true_subspaces(observation: Observation) -> Design:
-    """The world's subspaces, the mean number of features in a row of them active."""
-    bases, crowd = observation.bases, observation.crowd
-    active = min(len(bases), max(1, round(len(crowd.present.rows) / crowd.rows)))
-    return oracle(
-        torch.cat(bases), [len(basis) for basis in bases], active, bias=observation.rows.world.bias.to(bases[0])
-    )
+    """The subspaces of the world that was looked at, gated on the same rows; see :func:`gated_subspaces`."""
+    return gated_subspaces(observation.rows)
+
+
+def gated_subspaces(rows: Rows) -> Design:
+    """The world's subspaces, firing as nearly with their features as the lengths of projections can tell.
+
+    In each row fire as many as are present, if that is the same in all rows; else at most as many as ever are, those
+    whose projections exceed a threshold: the one of largest support F1, over all pairs of rows and features. Always as
+    many as the mean would be far from the truth where rows differ: most of them would have too many or too few.
+    """
+    world = rows.world
+    present = torch.cat([torch.bincount(block.truth.samples, minlength=len(block.x)) for block in rows])
+    most, size = max(1, int(present.max())), next(iter(rows)).truth.size[1]
+    bases = [world.basis(i).detach() for i in range(size)]
+    dims, bias = [len(basis) for basis in bases], world.bias.to(bases[0])
+    ungated = oracle(torch.cat(bases), dims, most, bias=bias)
+    if (present == most).all():
+        return ungated
+    return oracle(torch.cat(bases), dims, most, bias=bias, threshold=_threshold(ungated, rows))
+
+
+@torch.no_grad()
+def _threshold(ungated: Design, rows: Rows) -> float:
+    """Length of largest F1 between present features and units that are as long; 0 if all that fire should."""
+    lengths, right, total = [], [], 0
+    for block in rows:
+        sizes = ungated.presence(ungated.encode(block.x.to(like_parameters(ungated))))
+        present = torch.zeros_like(sizes, dtype=torch.bool)
+        present[block.truth.samples, block.truth.features] = True
+        lengths.append(sizes[sizes > 0])
+        right.append(present[sizes > 0])
+        total += len(block.truth.samples)
+    length, order = torch.cat(lengths).double().sort(descending=True)
+    hits = torch.cat(right)[order].cumsum(0)
+    firings = torch.arange(1, len(length) + 1, device=length.device)
+    kept = int((2 * hits / (firings + total)).argmax()) + 1
+    # in the middle of orders of magnitude: what should not fire may be rounding
+    return 0.0 if kept == len(length) else float((length[kept - 1] * length[kept]).sqrt())
 
 
 def _score(metric: Metric, observation: Observation) -> Score:
@@ -108,5 +141,6 @@ def _score(metric: Metric, observation: Observation) -> Score:
 
 
 def _range(values: Iterable[float]) -> tuple[float, float]:
-    found = list(values)
-    return min(found), max(found)
+    """Lowest and highest of those that are defined; NaN if none is."""
+    found = [value for value in values if not math.isnan(value)]
+    return (min(found), max(found)) if found else (math.nan, math.nan)

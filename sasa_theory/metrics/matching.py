@@ -109,7 +109,7 @@ METRICS = (
         title="features recovered",
         unit="share",
         direction="higher",
-        version=1,
+        version=2,
         measure=_recovered,
         best=1.0,
     ),

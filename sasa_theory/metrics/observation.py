@@ -53,7 +53,7 @@ class Observation:
     @cached_property
     def crowd(self) -> Crowd:
         """The design on rows as they are, with several features active; see :class:`.crowd.Crowd`."""
-        return observe_crowd(self.design, self.units, self.rows, self.bases)
+        return observe_crowd(self.design, self.units, self.rows, len(self.bases))
 
     @cached_property
     def subspaces(self) -> Subspaces:

@@ -37,7 +37,9 @@ class Reconstruction:
     fvu : float
         Fraction of variance unexplained, ``1 - ev``.
     cosine : float
-        Mean cosine of a row and its reconstruction; a row of zeros counts as 0.
+        Mean cosine of a row and its reconstruction over the rows that are not 0; a reconstruction of 0 counts as 0.
+    relative_norm : float
+        ``sum ||x_hat|| / sum ||x||``: below 1 where reconstructions are too short.
     columns, units : float
         Mean number of active columns, and of active units, a row (L0).
     bits : float
@@ -52,6 +54,7 @@ class Reconstruction:
     ev: float
     fvu: float
     cosine: float
+    relative_norm: float
     columns: float
     units: float
     bits: float
@@ -70,6 +73,7 @@ def reconstruction(design: Design, blocks: Iterable[Tensor]) -> Reconstruction:
     """
     like = like_parameters(design)
     rows, error, cosine, columns, units, bits, signed = 0, 0.0, 0.0, 0.0, 0.0, 0.0, False
+    filled, length, restored = 0, 0.0, 0.0
     fired = torch.zeros(design.n_units, dtype=torch.bool, device=like.device)
     mean = torch.zeros(design.width, dtype=torch.float64, device=like.device)
     spread = 0.0
@@ -84,6 +88,9 @@ def reconstruction(design: Design, blocks: Iterable[Tensor]) -> Reconstruction:
             x, x_hat = x.double(), x_hat.double()
             error += float((x - x_hat).square().sum())
             cosine += float(torch.nn.functional.cosine_similarity(x, x_hat, dim=1).sum())
+            filled += int((x != 0).any(dim=1).sum())  # a row of zeros has no direction that could be restored
+            length += float(x.norm(dim=1).sum())
+            restored += float(x_hat.norm(dim=1).sum())
             columns += float((codes != 0).sum())
             units += float(on.sum())
             bits += float(_log2_choose(design.n_units, on.sum(dim=1)).sum())
@@ -96,7 +103,8 @@ def reconstruction(design: Design, blocks: Iterable[Tensor]) -> Reconstruction:
         rows=rows,
         ev=1 - error / spread,
         fvu=error / spread,
-        cosine=cosine / rows,
+        cosine=cosine / filled,
+        relative_norm=restored / length,
         columns=columns / rows,
         units=units / rows,
         bits=bits / rows,
@@ -125,8 +133,13 @@ def _ev(observation: Observation) -> Reading:
 
 
 def _cosine(observation: Observation) -> Reading:
-    """Mean over rows of ``cos(x, x_hat)``."""
+    """Mean of ``cos(x, x_hat)`` over the rows with ``x != 0``; 0 where only ``x_hat`` is 0."""
     return Reading(observation.reconstruction.cosine)
+
+
+def _relative_norm(observation: Observation) -> Reading:
+    """``sum ||x_hat|| / sum ||x||`` over the rows: a ratio of sums, or rows of nearly no length would decide it."""
+    return Reading(observation.reconstruction.relative_norm)
 
 
 def _columns(observation: Observation) -> Reading:
@@ -140,7 +153,7 @@ def _units(observation: Observation) -> Reading:
 
 
 def _bits(observation: Observation) -> Reading:
-    """Mean over rows of ``log2 C(K, s)``, s of K units active."""
+    """Mean over rows of ``log2 C(K, s)``, s of K units active; 0 if none fires, or all do."""
     return Reading(observation.reconstruction.bits)
 
 
@@ -151,9 +164,18 @@ def _dead(observation: Observation) -> Reading:
 
 METRICS = (
     Metric(name="ev", title="explained variance", unit="share", direction="higher", version=1, measure=_ev, best=1.0),
-    Metric(name="cosine", title="cosine", unit="cosine", direction="higher", version=1, measure=_cosine, best=1.0),
+    Metric(name="cosine", title="cosine", unit="cosine", direction="higher", version=2, measure=_cosine, best=1.0),
+    Metric(
+        name="relative_norm",
+        title="relative norm",
+        unit="ratio",
+        direction="nearest",
+        version=1,
+        measure=_relative_norm,
+        best=1.0,
+    ),
     Metric(name="l0_columns", title="active columns", unit="columns", direction="nearest", version=1, measure=_columns),
     Metric(name="l0_units", title="active units", unit="units", direction="nearest", version=1, measure=_units),
-    Metric(name="l0_bits", title="bits of the support", unit="bits", direction="lower", version=1, measure=_bits),
+    Metric(name="l0_bits", title="bits of the support", unit="bits", direction="nearest", version=1, measure=_bits),
     Metric(name="dead", title="dead units", unit="share", direction="lower", version=1, measure=_dead, best=0.0),
 )

@@ -42,24 +42,29 @@ def _recovery(observation: Observation) -> Reading:
 
 
 def _map_error(observation: Observation) -> Reading:
-    """``||W V_i' - I||_F^2 / d_i``, mean over features; W (d_i, width) is what the assigned unit makes of V_i.
+    """``||W V_i' - P||_F^2 / rank P``, mean over features; W (d_i, width) is what the assigned unit makes of V_i.
 
-    W is the linear map, in row vectors, from the coordinates of isolated slices to the unit's contribution. A feature
-    without a unit has W = 0 and error 1.
+    W is the linear map, in row vectors, from the coordinates of isolated slices to the unit's contribution, P the
+    projector on the span of those coordinates: the identity, and ``rank P = d_i``, unless slices are fewer than d_i or
+    degenerate. A feature without a unit has W = 0 and error 1.
     """
-    eye_off = [
-        (w @ basis.to(w).mT - torch.eye(len(w), dtype=w.dtype, device=w.device)).square().sum() / len(w)
-        for w, basis in zip(observation.alone.matched_maps, observation.bases, strict=True)
+    alone = observation.alone
+    off = [
+        (w @ basis.to(w).mT - span).square().sum() / span.trace()
+        for w, basis, span in zip(alone.matched_maps, observation.bases, alone.spans, strict=True)
     ]
-    return observation.matching.reading(torch.stack(eye_off))
+    return observation.matching.reading(torch.stack(off))
 
 
 def _leakage(observation: Observation) -> Reading:
-    """``||W (I - V_i' V_i)||_F^2 / d_i``, mean over features: what the assigned unit makes of V_i outside of V_i."""
-    outside = []
-    for w, basis in zip(observation.alone.matched_maps, observation.bases, strict=True):
+    """``||W (I - V_i' V_i)||_F^2 / rank P``, mean over features: what the assigned unit makes of V_i outside of V_i.
+
+    W and P as in ``map_error``.
+    """
+    alone, outside = observation.alone, []
+    for w, basis, span in zip(alone.matched_maps, observation.bases, alone.spans, strict=True):
         v = basis.to(w)
-        outside.append((w - w @ v.mT @ v).square().sum() / len(w))
+        outside.append((w - w @ v.mT @ v).square().sum() / span.trace())
     return observation.matching.reading(torch.stack(outside))
 
 
@@ -98,18 +103,18 @@ METRICS = (
         title="capture",
         unit="share",
         direction="higher",
-        version=1,
+        version=2,
         measure=_capture,
         best=1.0,
         floor=_capture_limit,
     ),
-    Metric(name="purity", title="purity", unit="share", direction="higher", version=1, measure=_purity, best=1.0),
+    Metric(name="purity", title="purity", unit="share", direction="higher", version=2, measure=_purity, best=1.0),
     Metric(
         name="recovery",
         title="recovery",
         unit="share",
         direction="higher",
-        version=1,
+        version=2,
         measure=_recovery,
         best=1.0,
         floor=_recovery_limit,
@@ -119,7 +124,7 @@ METRICS = (
         title="map error",
         unit="squared error",
         direction="lower",
-        version=1,
+        version=2,
         measure=_map_error,
         best=0.0,
     ),
@@ -128,7 +133,7 @@ METRICS = (
         title="leakage",
         unit="squared error",
         direction="lower",
-        version=1,
+        version=2,
         measure=_leakage,
         best=0.0,
     ),

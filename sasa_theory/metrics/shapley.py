@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sasa_theory.tolerances import ROUNDING
+
 from .contract import Metric, Reading
 
 if TYPE_CHECKING:
@@ -15,48 +17,56 @@ if TYPE_CHECKING:
 _SOURCE = "Deng & Papadimitriou, Mathematics of Operations Research 19 (1994) 257"
 
 
-def shapley_values(joint: Tensor) -> Tensor:
-    r"""Shapley values of the game :math:`v(S) = E\|\sum_{k \in S} V c_k\|^2 = 1_S' J 1_S`: the row sums of J.
+def shapley_values(contributions: Tensor) -> Tensor:
+    r"""Shapley values ``E<c_k, sum_l c_l>`` of the game :math:`v(S) = E\|\sum_{k \in S} c_k\|^2`.
 
     A game on a weighted graph, in which a coalition earns the weights inside it: each unit keeps its own energy
-    ``J_kk`` and half of each edge ``2 J_kl`` (Deng & Papadimitriou, 1994). They add up to the energy of all units
-    together. A unit whose contribution works against the others' sum has a negative value.
+    ``E||c_k||^2`` and half of each edge ``2 E<c_k, c_l>`` (Deng & Papadimitriou, 1994). They add up to the energy of
+    all units together. A unit whose contribution works against the others' sum has a negative value.
 
     Parameters
     ----------
-    joint : Tensor, shape (..., units, units)
-        ``J_kl = E<V c_k, V c_l>``, symmetric.
+    contributions : Tensor, shape (n, units, d)
+        Of each unit to each of n >= 1 slices.
 
     Returns
     -------
-    Tensor, shape (..., units)
+    Tensor, shape (units,)
     """
-    return joint.sum(dim=-1)
+    return torch.einsum("nkd,nd->k", contributions, contributions.sum(dim=1)) / len(contributions)
 
 
 def _effective(observation: Observation) -> Reading:
     """``exp(H(q))``, ``q_k = max(phi_k, 0) / sum_l max(phi_l, 0)``, phi_k the Shapley value of unit k.
 
-    ``phi_k = E<V_i c_k, V_i sum_l c_l>`` over isolated slices, for the 64 units of most energy; mean over features.
-    Units with negative values, which work against the rest, are not counted: ``opposed`` says how much they do.
+    ``phi_k = E<V_i c_k, V_i sum_l c_l>`` over isolated slices; mean over the features that units serve. Units with
+    negative values, which work against the rest, are not counted: ``opposed`` says how much they do. If all cancel, no
+    unit helps, and the feature is left out.
     """
     alone = observation.alone
-    helping = shapley_values(alone.joint).clamp_min(0)
+    helping = alone.with_all.clamp_min(0)
     q = helping / helping.sum(dim=1, keepdim=True)
-    each = torch.special.entr(q).sum(dim=1).exp().masked_fill(~alone.served, torch.nan)
+    counted = alone.served & ~_cancelled(observation)
+    each = torch.special.entr(q).sum(dim=1).exp().masked_fill(~counted, torch.nan)
     return Reading(float(each.nanmean()), each)
 
 
 def _opposed(observation: Observation) -> Reading:
-    """``sum_k max(-phi_k, 0) / sum_k |phi_k|``, phi_k the Shapley value of unit k, mean over features.
+    """``sum_k max(-phi_k, 0) / sum_k |phi_k|``, phi_k the Shapley value of unit k, mean over features that are served.
 
-    ``phi_k = E<V_i c_k, V_i sum_l c_l>`` over isolated slices, for the 64 units of most energy. At most 1/2: the energy
-    of all together is not negative.
+    ``phi_k = E<V_i c_k, V_i sum_l c_l>`` over isolated slices. At most 1/2: the energy of all together is not negative.
+    1/2 if all units cancel, the limit as they nearly do.
     """
-    alone = observation.alone
-    phi = shapley_values(alone.joint)
-    each = (phi.clamp_max(0).abs().sum(dim=1) / phi.abs().sum(dim=1)).masked_fill(~alone.served, torch.nan)
+    alone, phi = observation.alone, observation.alone.with_all
+    share = phi.clamp_max(0).abs().sum(dim=1) / phi.abs().sum(dim=1)
+    each = share.masked_fill(_cancelled(observation), 0.5).masked_fill(~alone.served, torch.nan)
     return Reading(float(each.nanmean()), each)
+
+
+def _cancelled(observation: Observation) -> Tensor:
+    """Whether all Shapley values of a feature are rounding beside the energies of its units, shape (features,)."""
+    alone = observation.alone
+    return alone.with_all.abs().sum(dim=1) <= ROUNDING * alone.energy.sum(dim=1)
 
 
 METRICS = (
@@ -65,7 +75,7 @@ METRICS = (
         title="effective units by Shapley value",
         unit="units",
         direction="lower",
-        version=1,
+        version=2,
         measure=_effective,
         best=1.0,
         source=_SOURCE,
@@ -75,7 +85,7 @@ METRICS = (
         title="energy of units that work against the rest",
         unit="share",
         direction="lower",
-        version=1,
+        version=2,
         measure=_opposed,
         best=0.0,
         source=_SOURCE,

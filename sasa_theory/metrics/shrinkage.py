@@ -50,14 +50,13 @@ def predicted_shrinkage(lam: float, usage: float, variance: ArrayLike) -> Floats
 def kept(observation: Observation) -> Tensor:
     """Mean singular value of the map that each feature's main unit applies to it, shape (features,).
 
-    Singular values of ``V_i W_k`` as measured on isolated slices, summed and divided by d_i, or by the number of slices
-    if they are fewer and thus span less; k is the unit of most energy there. NaN where the feature never occurred.
+    Singular values of ``V_i W_k`` as measured on isolated slices, summed and divided by d_i, or by the dimension of
+    what the slices span if it is less; k is the unit of most energy there. NaN where the feature never occurred.
     """
     alone = observation.alone
-    spanned = torch.minimum(alone.slices.cpu(), observation.dims).tolist()
     means = [
-        torch.linalg.svdvals(applied).sum() / number if number else applied.new_tensor(torch.nan)
-        for applied, number in zip(alone.maps, spanned, strict=True)
+        torch.linalg.svdvals(applied).sum() / span.trace() if number else span.new_tensor(torch.nan)
+        for applied, span, number in zip(alone.maps, alone.spans, alone.slices.tolist(), strict=True)
     ]
     return torch.stack(means)
 
@@ -100,8 +99,8 @@ def shrinkage_gap(observation: Observation, lam: float) -> Tensor:
 def _shrinkage(observation: Observation) -> Reading:
     """Mean over features of the mean singular value of ``V_i W_k``, the map of the unit of most energy on its slices.
 
-    1 when the feature comes back at its full size; it says nothing of the direction in which it comes back. Fewer
-    slices than dimensions count for as many dimensions as they are.
+    1 when the feature comes back at its full size; it says nothing of the direction in which it comes back. Slices
+    that span less than the feature count for as many dimensions as they span.
     """
     each = kept(observation)
     return Reading(float(each.nanmean()), each)
@@ -113,7 +112,7 @@ METRICS = (
         title="shrinkage",
         unit="share",
         direction="nearest",
-        version=1,
+        version=2,
         measure=_shrinkage,
         best=1.0,
         source="arXiv 2606.06333",

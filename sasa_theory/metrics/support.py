@@ -6,12 +6,15 @@ feature that never occurs in the rows is left out, one for which no unit is left
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 
 from .contract import Metric, Reading
+from .evaluating import encoded, evaluating
 from .matching import assign, taken
+from .units import like_parameters
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -43,22 +46,26 @@ def _f1(observation: Observation) -> Reading:
     return matching.reading(taken(matching.f1, matching.support))
 
 
+@torch.no_grad()
 def _exact_support(observation: Observation) -> Reading:
-    """Share of rows in which exactly the units assigned to the row's features fire, of all that are assigned to any.
+    """Share of rows in which the units assigned to the row's features fire, and no other unit does.
 
-    Units assigned to no feature may fire or not. A row with a feature for which no unit is left is not exact.
+    A unit assigned to no feature must not fire either: junk beside the truth is a mistake, and so are further units
+    that share a feature with the assigned one. A row with a feature for which no unit is left is not exact.
     """
-    crowd, matching = observation.crowd, observation.matching
-    features = len(matching.support)
-    served = torch.full((crowd.fired.size[1],), -1, dtype=torch.int64, device=matching.support.device)
-    matched = (matching.support >= 0).nonzero().squeeze(1)
-    served[matching.support[matched]] = matched
-    claimed = served[crowd.fired.members]
-    claims = (crowd.fired.rows * features + claimed)[claimed >= 0]
-    truths = crowd.present.rows * features + crowd.present.members
-    pairs, times = torch.cat((claims, truths)).unique(return_counts=True)
-    wrong = pairs[times == 1] // features  # claimed but absent, or present but not claimed
-    return Reading(1 - len(wrong.unique()) / crowd.rows)
+    design, support = observation.design, observation.matching.support
+    like, exact = like_parameters(design), 0
+    with evaluating(design):
+        for block in observation.rows:  # a second pass: who is assigned is known only after the first
+            on = design.presence(encoded(design, block.x.to(like))) > 0
+            samples = block.truth.samples.to(on.device)
+            due = support.to(on.device)[block.truth.features.to(on.device)]
+            right = torch.zeros_like(on)
+            right[samples[due >= 0], due[due >= 0]] = True
+            wrong = (on != right).any(dim=1)
+            wrong[samples[due < 0]] = True
+            exact += int((~wrong).sum())
+    return Reading(exact / observation.crowd.rows)
 
 
 def _mcc(observation: Observation) -> Reading:
@@ -74,6 +81,16 @@ def _mcc(observation: Observation) -> Reading:
     chosen = assign(cosine)
     each = taken(cosine, chosen).masked_fill(chosen < 0, torch.nan)
     return Reading(float(each.nanmean()), each)
+
+
+def _mcc_uniqueness(observation: Observation) -> Reading:
+    """Different features that units point at, divided by the number of units: each that fires points at one feature.
+
+    That is the feature of largest ``|cos|`` to the unit's direction, as in MCC. 1 where no two units share a feature;
+    with more units than features it stays below 1. NaN if no unit fires.
+    """
+    nearest = observation.subspaces.cosine[:, observation.crowd.fired.counts() > 0].argmax(dim=0)
+    return Reading(len(nearest.unique()) / len(nearest) if len(nearest) else math.nan)
 
 
 METRICS = (
@@ -101,7 +118,7 @@ METRICS = (
         title="rows of exact support",
         unit="share",
         direction="higher",
-        version=1,
+        version=2,
         measure=_exact_support,
         best=1.0,
     ),
@@ -110,8 +127,18 @@ METRICS = (
         title="MCC",
         unit="cosine",
         direction="higher",
-        version=1,
+        version=2,
         measure=_mcc,
+        best=1.0,
+        source="arXiv 2602.14687",
+    ),
+    Metric(
+        name="mcc_uniqueness",
+        title="uniqueness of nearest features",
+        unit="share",
+        direction="higher",
+        version=1,
+        measure=_mcc_uniqueness,
         best=1.0,
         source="arXiv 2602.14687",
     ),

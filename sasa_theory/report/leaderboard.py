@@ -1,49 +1,116 @@
-"""Benchmarks in a terminal: one table a world, and a sentence on each design."""
+"""Benchmarks in a terminal: a table a world, or several where it is narrow, and two sentences on each design."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
-from sasa_theory.benchmark.comparison import COST, Standings, title
+from sasa_theory.benchmark.comparing import Estimate
+from sasa_theory.benchmark.comparison import Standings, title
 from sasa_theory.benchmark.ranking import Ranking
+from sasa_theory.benchmark.tuning import SLACK
+
+_REFERENCES = ("truth", "chance", "theory's limit", "detectable difference")
+_ARROWS = {"higher": "↑", "lower": "↓", "nearest": "→ truth"}
+_FRAME = 3  # what a column takes beside its text: two blanks and a line
+_HEAD = 16  # longer heads are wrapped
 
 
-def leaderboard(standings: Standings) -> RenderableType:
-    """One world's ranking, metric by metric.
+class _Column(NamedTuple):
+    """Head, and a cell for each design and each of the lines under them."""
+
+    head: str
+    cells: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        return max(min(_HEAD, len(self.head)), *map(len, self.cells)) + _FRAME
+
+
+def leaderboard(standings: Standings, width: int) -> RenderableType:
+    """One world's ranking, metric by metric, and below it what each design was compared as and what limits it.
 
     Each cell is the mean over seeds, half its 95 % interval, and in brackets the tier: designs of one tier cannot be
-    told apart.
+    told apart. Seconds have no tier. Where the columns do not fit side by side, they stand in tables one below another.
+
+    Parameters
+    ----------
+    standings : Standings
+        The world.
+    width : int
+        Columns of the terminal.
     """
     rankings = standings.rankings
-    seeds = next(iter(rankings.values())).seeds
-    table = Table(title=f"{standings.arena.name}: mean ± half the 95 % interval over {seeds} seeds [tier]")
-    table.add_column("design", no_wrap=True)
-    for metric in rankings:
-        table.add_column(f"{title(metric)} {_ARROWS[rankings[metric].direction]}", justify="right")
-    names = list(dict.fromkeys(name for ranking in rankings.values() for name in ranking.order))
-    for k, name in enumerate(names):
-        table.add_row(name, *(_cell(r, name) for r in rankings.values()), end_section=k == len(names) - 1)
-    around = [standings.around[metric] for metric in rankings]
-    table.add_row("truth", *(_number(each.oracle) for each in around), style="dim")
-    table.add_row("chance", *(_range(each.null) for each in around), style="dim")
-    table.add_row("theory's limit", *(_range(each.floor) for each in around), style="dim")
-    table.add_row("detectable difference", *(_number(r.detectable) for r in rankings.values()), style="dim")
-    if COST in rankings:
-        table.caption = f"{COST} of training on the machine that made the record, which may be another for each design"
+    names = tuple(dict.fromkeys(name for ranking in rankings.values() for name in ranking.order))
+    names += tuple(name for name in standings.failed if name not in names)
+    first = _Column("design", (*names, *_REFERENCES))
+    columns = [_metric(standings, metric, names) for metric in rankings]
+    nothing = ("",) * len(_REFERENCES)
+    columns.append(_Column("spent / budget", (*(_share(standings.spending[name]) for name in names), *nothing)))
+    columns.append(_Column("seconds", (*(_mean(standings.costs[name]) for name in names), *nothing)))
+    tables = [_table(first, packed) for packed in _packed(columns, width - first.width - 1)]
+    tables[0].title = f"{standings.arena.name}: mean ± half the 95 % interval over {_seeds(standings)} seeds \\[tier]"
+    setups = [f"{name}: {setup}" for name, setup in standings.setups.items()]
     sentences = [f"{name}: {found.sentence}" for name, found in standings.diagnoses.items()]
     failures = [f"{name} is unranked: {reason}" for name, reason in standings.failed.items()]
-    return Group(table, *sentences, *failures)
+    return Group(*tables, *map(escape, (*_notes(standings), *setups, *sentences, *failures)))
 
 
-_ARROWS = {"higher": "↑", "lower": "↓", "nearest": "→ truth"}
+def _metric(standings: Standings, metric: str, names: tuple[str, ...]) -> _Column:
+    ranking, around = standings.rankings[metric], standings.around[metric]
+    below = _number(around.oracle), _range(around.null), _range(around.floor), _number(ranking.detectable)
+    return _Column(f"{title(metric)} {_ARROWS[ranking.direction]}", (*(_cell(ranking, name) for name in names), *below))
+
+
+def _packed(columns: list[_Column], room: int) -> list[list[_Column]]:
+    """As many columns side by side as there is room for; at least one."""
+    packed: list[list[_Column]] = [[]]
+    for column in columns:
+        if packed[-1] and sum(each.width for each in packed[-1]) + column.width > room:
+            packed.append([])
+        packed[-1].append(column)
+    return packed
+
+
+def _table(first: _Column, columns: list[_Column]) -> Table:
+    table = Table(title_justify="left")
+    table.add_column(first.head, no_wrap=True)
+    for column in columns:
+        table.add_column(column.head, justify="right", width=column.width - _FRAME)
+    designs = len(first.cells) - len(_REFERENCES)
+    for k, row in enumerate(zip(first.cells, *(column.cells for column in columns), strict=True)):
+        reference = k >= designs
+        if not reference or any(row[1:]):
+            style = "dim" if reference else None
+            table.add_row(*map(escape, row), style=style, end_section=k == designs - 1)
+    return table
+
+
+def _notes(standings: Standings) -> list[str]:
+    notes = ["seconds of training are those of the machine that made the record, perhaps another for each: no tiers"]
+    if any(share > SLACK for share in standings.spending.values()):
+        notes.append(f"! spends more than {SLACK:g} times the budget that the others keep to: not a fair comparison")
+    return notes
+
+
+def _seeds(standings: Standings) -> int:
+    return next(iter(standings.rankings.values())).seeds
 
 
 def _cell(ranking: Ranking, name: str) -> str:
-    if name not in ranking.values:
-        return "undefined"
-    found = ranking.values[name]
-    return f"{_number(found.mean)} ±{_number(found.high - found.mean)} \\[{ranking.tier(name)}]"
+    return f"{_mean(ranking.values[name])} [{ranking.tier(name)}]" if name in ranking.values else "undefined"
+
+
+def _mean(found: Estimate) -> str:
+    return "-" if np.isnan(found.mean) else f"{_number(found.mean)} ±{_number(found.high - found.mean)}"
+
+
+def _share(share: float) -> str:
+    return "-" if np.isnan(share) else f"{share:.2f}{' !' if share > SLACK else ''}"
 
 
 def _range(ends: tuple[float, float] | None) -> str:
@@ -51,4 +118,6 @@ def _range(ends: tuple[float, float] | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    if value is None:
+        return ""
+    return "-" if np.isnan(value) else f"{value:.3f}"

@@ -6,12 +6,15 @@ from dataclasses import replace
 from io import StringIO
 from types import MappingProxyType
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from sasa_theory.benchmark import Plan, Store, carry_out, command, shipped, standings, suites
-from sasa_theory.benchmark.comparison import HEADLINES
+from sasa_theory.benchmark import Measured, Plan, Store, carry_out, command, shipped, standings, suites
+from sasa_theory.benchmark.comparison import HEADLINES, Standings
 from sasa_theory.benchmark.cost import Costs
 from sasa_theory.benchmark.template import TEMPLATE
 from sasa_theory.cli import app
@@ -36,6 +39,25 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory):
+    """A plan of one design, and its records."""
+    plan = Plan(tier=replace(micro.TIER, seeds=3), specs=("topk",))
+    store = Store(tmp_path_factory.mktemp("ranked") / "r.jsonl")
+    return plan, carry_out(plan, store, micro.at_once(), Console(file=StringIO()))
+
+
+def board(found: Standings, width: int = 200) -> str:
+    shown = StringIO()
+    Console(file=shown, width=width).print(leaderboard(found, width))
+    return shown.getvalue()
+
+
+def changed(plan, done, design, **fields):
+    """All records, those of a design's runs with other fields."""
+    return done | {r.key: replace(r, **fields) for r in plan.records(done) if r.design == design}
+
+
 @pytest.mark.usefixtures("tiny")
 def test_a_new_design_is_written_and_ranked(tmp_path):
     told = invoke("new", "my_design.py")
@@ -58,16 +80,16 @@ def test_a_new_design_is_written_and_ranked(tmp_path):
 def test_shipped_baselines_are_not_run_again(tmp_path):
     plan = Plan(tier=suites.tier("smoke"), specs=("topk",))
     carry_out(plan, Store(tmp_path / "shipped" / "smoke.jsonl"), micro.at_once(), Console(file=StringIO()))
-    output = invoke("bench", "topk/signed", "--seeds", "2", "--out", "mine")
-    assert "4/4" in output  # two trials and two runs of the new design
-    assert len(Store(tmp_path / "mine" / "records.jsonl").read().records) == 4
+    output = invoke("bench", "topk/signed", "--seeds", "3", "--out", "mine")
+    assert "5/5" in output  # two trials and three runs of the new design
+    assert len(Store(tmp_path / "mine" / "records.jsonl").read().records) == 5
 
 
 @pytest.mark.usefixtures("tiny")
 def test_a_half_line_is_reported(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "records.jsonl").write_text('{"key": "ab')
-    assert "half a line" in invoke("bench", "topk", "--against", "topk", "--seeds", "2", "--out", "mine")
+    assert "half a line" in invoke("bench", "topk", "--against", "topk", "--seeds", "3", "--out", "mine")
 
 
 def test_a_file_that_exists_is_never_overwritten(tmp_path):
@@ -91,12 +113,26 @@ def test_names_that_cannot_be_used_are_refused(name, tmp_path):
         (["topk", "--match", "bit"], "did you mean 'bits'"),
         (["topk", "--executor", "proceses"], "did you mean 'processes'"),
         (["nowhere.py:MySAE"], "there is no file"),
-        (["topk", "--seeds", "1"], "greater than or equal to 2"),
+        (["topk", "--seeds", "2"], "greater than or equal to 3"),
+        (["mine.py"], "must be given as mine.py:Class"),
     ],
 )
 def test_wrong_arguments_are_exit_status_2(arguments, message, tmp_path):
-    assert message in invoke("bench", *arguments, "--out", str(tmp_path), code=2)
+    output = invoke("bench", *arguments, "--out", str(tmp_path), code=2)
+    assert message in output
+    assert "ValueError" not in output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("error", ["ValueError", "RuntimeError"])
+@pytest.mark.parametrize("ending", [".py", ""])
+def test_an_error_in_a_users_class_is_shown_with_its_line(error, ending, tmp_path):
+    name = f"wrong_{error}"  # of its own: what is imported stays
+    code = f"class Wrong:\n    def __init__(self, width):\n        raise {error}('no')\n"
+    (tmp_path / f"{name}.py").write_text(code)
+    output = invoke("bench", f"{name}{ending}:Wrong", code=2).replace(" ", "")  # wherever lines are broken
+    assert f"{name}.py,line3(raise{error}('no')):{error}:no" in output
 
 
 @pytest.mark.usefixtures("tiny")
@@ -142,14 +178,12 @@ def test_two_designs_of_one_name_are_refused(tmp_path):
         micro.plan(f"{tmp_path}/a/mine.py:MySAE", f"{tmp_path}/b/mine.py:MySAE")
 
 
-def test_standings_put_truth_above_chance_and_say_what_limits_a_design(tmp_path):
-    plan = Plan(tier=replace(micro.TIER, seeds=3), specs=("topk",))
-    done = carry_out(plan, Store(tmp_path / "r.jsonl"), micro.at_once(), Console(file=StringIO()))
+def test_standings_put_truth_above_chance_and_say_what_limits_a_design(ranked):
+    plan, done = ranked
     (found,) = standings(plan, done)
     assert set(found.rankings) <= set(HEADLINES)
-    assert {"recovery", "support_f1", "ev", "seed_consistency", "seconds"} <= set(found.rankings)
+    assert {"recovery", "support_f1", "ev", "seed_consistency"} <= set(found.rankings)
     assert found.rankings["seed_consistency"].order[0] == "oracle"
-    assert found.rankings["seconds"].direction == "lower"
     for metric in ("recovery", "support_f1", "ev"):
         ranking = found.rankings[metric]
         assert ranking.order[0] == "oracle"
@@ -160,21 +194,63 @@ def test_standings_put_truth_above_chance_and_say_what_limits_a_design(tmp_path)
         assert around.null[0] < around.null[1] < 1
     assert set(found.diagnoses) == {"topk"}
     assert not found.failed
-    shown = StringIO()
-    Console(file=shown, width=200).print(leaderboard(found))
-    assert found.diagnoses["topk"].sentence in " ".join(shown.getvalue().split())
+    shown = " ".join(board(found).split())
+    assert found.diagnoses["topk"].sentence in shown
+    (contest,) = (c for c in plan.contests if c.entered.label == "topk")
+    rate = contest.chosen(done).lr
+    said = f"topk: {contest.size}, matched in columns; lr {rate:g} (at the edge of the search), chosen among 2 trials"
+    assert said in shown
+    assert set(found.setups) == {"topk"}
 
 
-def test_failed_runs_are_shown_and_unranked(tmp_path):
-    plan = Plan(tier=replace(micro.TIER, seeds=3), specs=("topk",))
-    done = carry_out(plan, Store(tmp_path / "r.jsonl"), micro.at_once(), Console(file=StringIO()))
+def test_cost_is_shown_and_never_ranked(ranked):
+    plan, done = ranked
+    (found,) = standings(plan, changed(plan, done, "topk", training=123.0))
+    assert "seconds" not in found.rankings
+    assert found.costs["topk"] == (123.0, 123.0, 123.0)
+    (row,) = (line for line in board(found).splitlines() if line.startswith("│ topk "))
+    assert row.split("│")[-2].strip() == "123.000 ±0.000"
+    (found,) = standings(plan, changed(plan, done, "topk", training=123.0, metrics={}, failed="training diverged"))
+    assert np.isnan(found.costs["topk"].mean)
+    (row,) = (line for line in board(found).splitlines() if line.startswith("│ topk "))
+    assert row.split("│")[-2].strip() == "-"
+
+
+@pytest.mark.parametrize(("active", "mark"), [(1.0, False), (1.05, False), (1.2, True), (3.0, True)])
+def test_who_spends_more_than_the_budget_is_marked(active, mark, ranked):
+    plan, done = ranked
+    spent = Measured(version=1, value=active * plan.tier.arenas[0].size.active_columns)
+    metrics = next(r for r in plan.records(done) if r.design == "topk").metrics | {"l0_columns": spent}
+    (found,) = standings(plan, changed(plan, done, "topk", metrics=metrics))
+    assert found.spending["topk"] == pytest.approx(active)
+    assert (f"{active:.2f} !" in board(found)) == mark
+    assert ("not a fair comparison" in board(found)) == mark
+
+
+@given(st.integers(30, 250))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_leaderboard_fits_terminals_and_shows_every_number(ranked, width):
+    (found,) = standings(*ranked)
+    wide, narrow = board(found, 250), board(found, max(width, 60))
+    cells = [cell.strip() for line in wide.splitlines() if line.startswith("│") for cell in line.split("│")]
+    shown = [cell.strip() for line in narrow.splitlines() if line.startswith("│") for cell in line.split("│")]
+    assert set(cells) <= set(shown)
+    assert "…" not in narrow
+    tables = narrow.count("┏")
+    assert tables > 1 if width < 150 else tables <= 2
+    assert wide.count("┏") == 1
+
+
+def test_failed_runs_are_shown_and_unranked(ranked):
+    plan, done = ranked
     spoilt = next(record for record in plan.records(done) if record.design == "topk")
     (found,) = standings(plan, {**done, spoilt.key: replace(spoilt, metrics={}, failed="training diverged")})
     assert found.failed == {"topk": "training diverged"}
     assert found.rankings["recovery"].undefined == ("topk",)
-    shown = StringIO()
-    Console(file=shown, width=200).print(leaderboard(found))
-    assert "topk is unranked: training diverged" in shown.getvalue()
+    assert "topk is unranked: training diverged" in board(found)
+    assert "undefined" in board(found)
+    assert not found.diagnoses
+    assert "Unknown" not in board(found)
 
 
 def test_the_tiers_have_every_baseline_and_agree_in_columns():

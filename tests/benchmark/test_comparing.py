@@ -27,6 +27,8 @@ def test_one_seed_and_constant_differences():
     assert paired_p([5.0]) == 1
     assert paired_p([0.0, 0.0]) == 1
     assert paired_p([0.5, 0.5, 0.5]) == 0
+    assert paired_p([0.5, 0.5, 0.5], unpaired=0.5) == pytest.approx(2 * stats.t.sf(3**0.5, 2))
+    assert paired_p([0.5, 0.6, 0.7], unpaired=0.5) == paired_p([0.5, 0.6, 0.7])
     assert paired_p([1e-12, 1e-12], scale=1.0) == 1  # rounding of values near 1
     assert estimate([5.0], 0.95) == (5.0, -np.inf, np.inf)
     assert estimate([5.0, 5.0], 0.95) == (5.0, 5.0, 5.0)

@@ -92,6 +92,52 @@ def test_jobs_under_way_are_cancelled():
     assert queue.jobs[0].cancelled
 
 
+class Unsteady(QueueJob):
+    """Cannot be asked at first."""
+
+    failures = 3
+
+    def done(self):
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise OSError("the batch system does not answer")
+        return True
+
+
+class Silent(Unsteady):
+    failures = 10**9
+
+
+def test_a_question_that_fails_is_asked_again_and_given_up_in_the_end():
+    class Mixed(Queue):
+        def submit(self, function, *arguments):
+            job = (Unsteady if function is max else Silent)(function, arguments)
+            self.jobs.append(job)
+            return job
+
+    with Polled(Mixed(), seconds=0.01) as executor:
+        silent, unsteady = executor.submit(min, 2, 3), executor.submit(max, 2, 3)
+        assert unsteady.result(timeout=30) == 3
+        with pytest.raises(OSError, match="does not answer"):
+            silent.result(timeout=30)
+
+
+def test_a_dask_worker_does_one_run_at_a_time_however_many_threads_it_has(monkeypatch):
+    import distributed
+
+    class Client:
+        def __init__(self, *args, **kwargs): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args): ...
+        def nthreads(self):
+            return {"tcp://one": 4, "tcp://two": 4}
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    assert pool("dask://machine:1").workers == 2
+
+
 def test_no_scheduler_is_an_error_that_says_where(monkeypatch):
     import distributed
 

@@ -94,6 +94,13 @@ def test_false_alarms_stay_below_one_less_the_level():
     assert alarms <= 0.1 * runs + 3 * np.sqrt(0.09 * runs)
 
 
+def test_values_on_a_coarse_grid_give_no_more_false_alarms():
+    rng, runs = np.random.default_rng(1), 100
+    drawn = [rank(paired({f"d{k}": rng.binomial(16, 0.6, 3) / 16 for k in range(6)})) for _ in range(runs)]
+    alarms = sum(any(pair.apart for pair in found.comparisons) for found in drawn)
+    assert alarms <= 0.05 * runs + 3 * np.sqrt(0.05 * 0.95 * runs)
+
+
 def test_undefined_designs_stand_in_no_tier():
     found = rank(paired({"a": 1 + SEEDS, "b": SEEDS, "diverged": np.where(SEEDS > 0.35, np.nan, 9.0)}))
     assert found.tiers == (("a",), ("b",))
@@ -119,6 +126,16 @@ def test_detectable_difference_and_intervals_grow_with_the_number_of_pairs():
     assert four.between("d0", "d1").difference.low < two.between("d0", "d1").difference.low
     assert four.between("d0", "d1").p >= two.between("d0", "d1").p
     assert two.detectable == two.comparisons[0].detectable
+
+
+def test_pairs_that_never_vary_say_nothing_of_what_is_detectable():
+    level = np.full(5, 1.5)
+    found = rank(paired({"a": 0 * level, "b": level, "c": level, "d": level + 0.1 * SEEDS[:5]}))
+    assert found.between("a", "b").detectable == 0
+    assert found.detectable == found.between("b", "d").detectable > 0
+    assert np.isnan(rank(paired({"a": 0 * level, "b": level})).detectable)
+    rounded = np.array([0.3, 0.1 + 0.2, 0.3])  # differ by rounding alone
+    assert np.isnan(rank(paired({"a": rounded, "b": rounded + 1 / 3, "c": [0.0, 0.0, 0.0]})).detectable)
 
 
 def test_every_metric_has_a_ranking_of_its_own():

@@ -99,5 +99,13 @@ def test_a_line_that_could_not_be_written_whole_leaves_the_file_as_it_was(tmp_pa
     assert store.path.read_bytes() == before
 
 
+def test_windows_can_append(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "pread", raising=False)
+    store = Store(tmp_path / "records.jsonl")
+    for number in (0, 1):
+        store.append(micro.record(number))
+    assert len(store.read().records) == 2
+
+
 def test_no_file_is_no_records(tmp_path):
     assert not Store(tmp_path / "none.jsonl").read().records

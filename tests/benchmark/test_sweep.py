@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,38 @@ def test_any_executor_will_do(whole, tmp_path):
     assert sorted(keys_in(store)) == sorted(done)
 
 
+def test_threads_of_one_process_wait_for_each_other(monkeypatch):
+    """Seeds and the number of threads belong to the process: with four at once most weights would be others."""
+    inside, seen = [], []
+
+    def watched(job, entered, values):
+        inside.append(job)
+        time.sleep(0.01)
+        seen.append(len(inside))
+        inside.remove(job)
+        return micro.record(len(seen))
+
+    monkeypatch.setattr("sasa_theory.benchmark.job._run", watched)
+    jobs = [job for _, job in micro.plan().due({}).values()]
+    with ThreadPoolExecutor(4) as executor:
+        assert len(list(executor.map(run, jobs))) == len(jobs) >= 4
+    assert seen == [1] * len(jobs)
+
+
+def test_a_worker_with_another_version_is_refused(monkeypatch, tmp_path):
+    def older(job):
+        record = run(job)
+        versions = record.versions | {"sasa-theory": "0.0.7"}
+        return replace(record, identity=record.identity | {"format": 0}, versions=versions)
+
+    monkeypatch.setattr(sys.modules["sasa_theory.benchmark.sweep"], "run", older)
+    store = Store(tmp_path / "records.jsonl")
+    here = version("sasa-theory")
+    with pytest.raises(RuntimeError, match=rf"it has sasa-theory 0\.0\.7 .* here is {re.escape(here)} "):
+        sweep(micro.plan(), store, micro.at_once())
+    assert not store.read().records
+
+
 def test_an_interrupted_sweep_takes_back_what_waits_and_keeps_what_is_done(whole, tmp_path):
     plan, _, done = whole
     store = Store(tmp_path / "records.jsonl")
@@ -169,10 +204,12 @@ def test_training_that_diverges_is_a_record_without_metrics(failing, monkeypatch
 def test_an_error_of_a_design_stops_the_sweep_and_says_where(tmp_path):
     path = tmp_path / "broken.py"
     path.write_text(
-        "from torch import nn\nclass Broken(nn.Module):\n    def __init__(self, width):\n        super().__init__()\n"
-        "        self.rows = nn.Linear(width, width)\n    def encode(self, x):\n"
+        "from torch import nn\nclass Broken(nn.Module):\n    def __init__(self, width, columns):\n"
+        "        super().__init__()\n        self.rows = nn.Linear(width, columns)\n"
+        "        self.outward = nn.Linear(columns, width)\n"
+        "    def encode(self, x):\n"
         "        if len(x) > 1: raise RuntimeError('my own bug')\n        return self.rows(x)\n"
-        "    def decode(self, codes): return codes\n"
+        "    def decode(self, codes): return self.outward(codes)\n"
     )
     with pytest.raises(RuntimeError, match="my own bug") as caught:
         sweep(micro.plan(f"{path}:Broken"), Store(tmp_path / "records.jsonl"), micro.at_once())

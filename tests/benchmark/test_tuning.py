@@ -9,7 +9,7 @@ import pytest
 
 from sasa_theory.benchmark import Measured, Size
 from sasa_theory.benchmark.entrants import entrant
-from sasa_theory.benchmark.tuning import Choice, choose, grid, report
+from sasa_theory.benchmark.tuning import Choice, choose, grid, outcome, report, spent
 
 from . import micro
 
@@ -56,6 +56,36 @@ def test_every_design_searches_the_same_grid():
     assert grid(entrant("relu"), tier) == grid(entrant("sasa/paper"), tier)
     assert len(grid(entrant("relu"), tier)) == 6
     assert grid(entrant("oracle"), tier) == grid(entrant("random"), tier) == ()
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen", "said"),
+    [
+        ((6, 6, 6), 1, "lr 0.003, factor 1, chosen among 3 trials"),
+        ((90, 90, 6), 2, "lr 0.01 (at the edge of the search), factor 3 (at the edge of the search), chosen among 3"),
+        ((90, 60, 80), 1, "lr 0.003, factor 1, chosen among 3 trials, of which none keeps to the budget"),
+        ((), 0, "chosen among 3 trials, of which every one failed"),
+    ],
+)
+def test_what_is_doubtful_about_a_choice_is_said(columns, chosen, said):
+    tier = replace(micro.TIER, rates=(1e-3, 3e-3, 1e-2), factors=(1 / 3, 1.0, 3.0))
+    tried = [Choice(lr, factor) for lr, factor in zip(tier.rates, tier.factors, strict=True)]
+    fields = [{"metrics": _metrics("recovery", float(k == 1), spent)} for k, spent in enumerate(columns)]
+    fields = fields or [{"failed": "training diverged"}] * 3
+    trials = {each: micro.record(k, **given) for k, (each, given) in enumerate(zip(tried, fields, strict=True))}
+    assert choose(trials, SIZE, tier, "columns") == tried[chosen]
+    assert said in outcome(trials, SIZE, tier, "columns")
+    assert ("budget" in outcome(trials, SIZE, tier, "columns")) == ("budget" in said)
+
+
+def test_what_is_spent_is_a_share_of_the_budget_that_sizes_agree_in():
+    names = ("l0_columns", "l0_units", "l0_bits")
+    record = micro.record(metrics={name: Measured(version=1, value=3.0) for name in names})
+    assert spent(record, SIZE, "columns") == 3 / 6
+    assert spent(record, SIZE, "units") == 3 / 2
+    assert spent(record, SIZE, "bits") == 3 / SIZE.bits
+    assert spent(record, Size(2, 3, 2), "bits") == math.inf  # all units active: nothing to say
+    assert math.isnan(spent(micro.record(), SIZE, "columns"))
 
 
 def test_the_report_names_what_was_tried_and_what_came_of_it():

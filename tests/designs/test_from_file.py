@@ -51,6 +51,12 @@ class Needy(MySAE):
         super().__init__(width)
 
 
+class Sparse(MySAE):
+    def __init__(self, width, sparsity):
+        super().__init__(width)
+        self.sparsity = sparsity
+
+
 class Positional(MySAE):
     def __init__(self, width, /):
         super().__init__(width)
@@ -80,6 +86,12 @@ def test_a_class_gets_what_it_has_parameters_for(path):
     everything = factory_from(f"{path}:all_of_them")
     assert everything.takes == {"width", "columns", "active", "seed"}
     assert everything(4, columns=7, active=2, seed=5).told == (7, 2, 5)
+
+
+def test_a_class_may_need_a_sparsity(path):
+    factory = factory_from(f"{path}:Sparse")
+    assert factory.takes == {"width", "sparsity"}
+    assert factory(4, sparsity=0.25).sparsity == 0.25
 
 
 def test_same_seed_same_weights_whatever_was_drawn_before(path):
@@ -117,7 +129,7 @@ def test_an_edited_file_is_read_again(path):
         ("number", "must be a class or a function that returns a module, got a int"),
         (
             "Needy",
-            "has a parameter flavour that nobody can give; offered by name are width, columns, active, seed: give ",
+            "has a parameter flavour that nobody can give; offered by name are width, columns, active, seed, sparsity",
         ),
         ("Positional", "has a parameter width that nobody can give"),
         ("", r"must be given as file.py:Class or module:Class, got '.*my_design.py:'"),
@@ -156,7 +168,7 @@ def test_a_file_that_fails_is_named_with_its_line(tmp_path, monkeypatch, source,
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("my_design.py", "must be given as file.py:Class or module:Class"),
+        ("my_design.py", "must be given as file.py:Class or module:Class, got 'my_design.py'; give my_design.py:Class"),
         ("elsewhere.py:MySAE", r"there is no file .*elsewhere.py; its folder has my_design.py, shared_sizes.py"),
         ("gone/elsewhere.py:MySAE", r"there is no file .*elsewhere.py; nor is there its folder"),
         ("elsewhere:MySAE", r"there is no module elsewhere; a file is given with its ending, as elsewhere.py:Class"),

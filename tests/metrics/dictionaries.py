@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from sasa_theory.designs import Design
-from synthetic import Feature, Features, World, preset
+from synthetic import Feature, Features, Forest, Independent, Listed, World, preset
 
 DIMS = (1, 1, 2, 2, 3, 3)
 WIDTH = 16
@@ -66,27 +66,58 @@ def perfect(known: World) -> Fixed:
     return Fixed(truth(known), 2)
 
 
-def permuted(known: World, generator: torch.Generator) -> Fixed:
+class Rewritten(Design):
+    """Another design with its columns mixed within units, ``E -> Q E, D -> Q^-T D``, and its units in another order.
+
+    Both fire in the same rows, and each unit adds the same to each of them.
+    """
+
+    def __init__(self, other: Design, mixing: Tensor, order: Tensor) -> None:
+        super().__init__(other.width, other.columns)
+        self.other, self.order = other, order
+        self.register_buffer("mixing", mixing)
+        self.register_buffer("back", torch.linalg.inv(mixing).T)
+
+    mixing: Tensor
+    back: Tensor
+
+    def units(self) -> Tensor:
+        return self.order[self.other.units()]
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.other.encode(x) @ self.mixing.T
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.other.decode(codes @ self.back)
+
+
+def mixed(other: Design, turns: Callable[[int], Tensor]) -> Rewritten:
+    """Each unit's columns mixed by a matrix of its size."""
+    mixing = torch.zeros(other.columns, other.columns)
+    for k in range(other.n_units):
+        columns = (other.units() == k).nonzero().squeeze(1)
+        mixing[columns.unsqueeze(1), columns] = turns(len(columns))
+    return Rewritten(other, mixing, torch.arange(other.n_units))
+
+
+def permuted(known: World, generator: torch.Generator, form: Callable[[World], Design] = perfect) -> Rewritten:
     """The same units in another order."""
-    bases = truth(known)
-    return Fixed([bases[k] for k in torch.randperm(len(bases), generator=generator).tolist()], 2)
+    other = form(known)
+    return Rewritten(other, torch.eye(other.columns), torch.randperm(other.n_units, generator=generator))
 
 
-def rotated(known: World, generator: torch.Generator) -> Fixed:
+def rotated(known: World, generator: torch.Generator, form: Callable[[World], Design] = perfect) -> Rewritten:
     """The same units, each turned (and mirrored) within itself."""
-    return Fixed([orthogonal(len(basis), generator) @ basis for basis in truth(known)], 2)
+    return mixed(form(known), lambda size: mirrored(size, generator))
 
 
-def regauged(known: World, generator: torch.Generator) -> Fixed:
-    """The same maps and gates: ``E -> Q E``, ``D -> Q^-T D`` for any invertible Q, ``z D`` being ``x E' D``."""
-    bases = truth(known)
-    mixing = [orthogonal(len(b), generator) * (0.5 + torch.rand(len(b), generator=generator)) for b in bases]
-    return Fixed(
-        [torch.linalg.inv(q).T @ basis for q, basis in zip(mixing, bases, strict=True)],
-        2,
-        encoders=[q @ basis for q, basis in zip(mixing, bases, strict=True)],
-        gates=bases,
-    )
+def regauged(known: World, generator: torch.Generator, form: Callable[[World], Design] = perfect) -> Rewritten:
+    """The same units, the columns of each mixed by a matrix of condition 10."""
+
+    def mixing(size: int) -> Tensor:
+        return mirrored(size, generator) * torch.logspace(-0.5, 0.5, size) @ orthogonal(size, generator)
+
+    return mixed(form(known), mixing)
 
 
 def split(known: World) -> Fixed:
@@ -125,6 +156,60 @@ def junk(known: World) -> Fixed:
     return Fixed([eye, *(0 * basis for basis in truth(known))], 1)
 
 
+def silent(known: World) -> Fixed:
+    """The true subspaces, but nothing ever fires."""
+    return Fixed(truth(known), 2, encoders=[0 * basis for basis in truth(known)])
+
+
+def families(noise: float = 0.0) -> World:
+    """Two lines, and two planes each that are present only together with their line, in 12 dimensions."""
+    kinds = (Features(Feature("subspace", 1), 2), Features(Feature("subspace", 2), 4))
+    firing = Independent(Listed((0.4, 0.4, 0.15, 0.15, 0.1, 0.1)), forest=Forest(2, 2, 1))
+    return World.build(preset("theorem", "small", width=12, features=kinds, firing=firing, noise=noise), seed=4)
+
+
+class Patchwork(Fixed):
+    """For :func:`families`, one flaw a feature, so that every formula has something to say about it.
+
+    Of the lines, the first's unit falls silent beside a child's that spans both, and the second's is tilted, its
+    squared cosine .87. Of the planes, the first's unit is that child's; the second has its own; the third's is too
+    strong, and another takes that back along one axis; the fourth is covered by a fan of lines, of which one or two
+    fire. One more unit is dead.
+    """
+
+    def __init__(self, known: World) -> None:
+        bases = truth(known)
+        generator = torch.Generator().manual_seed(2)
+        beyond = torch.linalg.svd(torch.cat(bases)).Vh[-1:]
+        tilted = 0.87**0.5 * bases[1] + 0.13**0.5 * beyond
+        taking = orthogonal(3, generator) @ torch.cat((bases[2], bases[0]))
+        angles = torch.arange(FAN) * torch.pi / FAN
+        fan = list((torch.stack((angles.cos(), angles.sin()), dim=1) @ bases[5]).split(1))
+        own = [bases[0], tilted, taking, bases[3], bases[4], bases[4][:1], *fan, bases[3]]
+        super().__init__(
+            [*own[:4], 1.3 * bases[4], -0.3 * bases[4][:1], *own[6:]],
+            len(own),
+            encoders=[*own[:-1], 0 * bases[3]],
+            gates=[*own[:2], bases[2], *own[3:]],
+        )
+        self.needed = torch.tensor([0.3] * 6 + [0.97] * FAN + [0.3])
+
+    def encode(self, x: Tensor) -> Tensor:
+        lengths = torch.stack([(x @ gate.to(x).T).norm(dim=1) for gate in self.gates], dim=1)
+        on = lengths > self.needed
+        on[:, 0] &= ~on[:, 2]
+        return (x @ self.encoder.T) * on[:, self.of]
+
+
+FAN = 8
+"""Lines of the fan, 22.5 degrees apart: how many of them cover the circle to within 0.5 is no round case."""
+
+
 def orthogonal(d: int, generator: torch.Generator) -> Tensor:
     """A random orthogonal matrix."""
     return torch.linalg.qr(torch.randn(d, d, generator=generator)).Q
+
+
+def mirrored(d: int, generator: torch.Generator) -> Tensor:
+    """The same with random signs, so that a single column may change its own."""
+    return orthogonal(d, generator) * torch.randn(d, generator=generator).sign()

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from sasa_theory.metrics import METRICS, Observation, observe
-from synthetic import Feature, Features, Forest, Independent, Listed, World, preset
+from synthetic import World
 
 from . import dictionaries
 
@@ -34,7 +34,8 @@ def spoilt() -> tuple[Observation, ...]:
     """What every formula has something to say about.
 
     Units blurred more and more that reconstruct too little, two in one; copies of which one fires at a time; and in a
-    world of families, as many units a row as are long enough, and a parent's unit that falls silent beside its child's.
+    world of families, as many units a row as are long enough, and a parent's unit that falls silent beside its child's;
+    there also copies that partly cancel, a dead unit, a cover by lines, and a feature that is just not recovered.
     """
     known = dictionaries.world(seed=3, noise=0.05)
     generator = torch.Generator().manual_seed(5)
@@ -44,13 +45,12 @@ def spoilt() -> tuple[Observation, ...]:
     ]
     dimmed = dictionaries.Fixed([*blurred[:4], torch.cat(blurred[4:])], 2)
     copies = dictionaries.Halves(blurred)
-    kinds = (Features(Feature("subspace", 1), 2), Features(Feature("subspace", 2), 4))
-    firing = Independent(Listed((0.4, 0.4, 0.15, 0.15, 0.1, 0.1)), forest=Forest(2, 2, 1))
-    families = World.build(preset("theorem", "small", width=12, features=kinds, firing=firing, noise=0.05), seed=4)
+    families = dictionaries.families(noise=0.05)
     return (
         observe(dimmed, known, ROWS, seed=1),
         observe(copies, known, ROWS, seed=2),
         observe(Absorbing(families), families, ROWS, seed=3),
+        observe(dictionaries.Patchwork(families), families, ROWS, seed=4),
     )
 
 

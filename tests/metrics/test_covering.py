@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sasa_theory import bounds
 from sasa_theory.designs import Design
-from sasa_theory.metrics import METRICS, Covering, covering_number, observe
+from sasa_theory.metrics import METRICS, Covering, covering, covering_number, observe
 from sasa_theory.metrics.covering import CAP, unit_floor
+from sasa_theory.metrics.spans import spans
 from sasa_theory.testing.strategies import SEEDS
 from synthetic import Feature, Features, World, preset
 
@@ -140,6 +141,23 @@ def test_units_that_never_fire_do_not_count():
     bases = truth(KNOWN)
     silent = Fixed([bases[0], bases[CIRCLE]], 1, encoders=[bases[0], 0 * bases[CIRCLE]])
     assert cover(silent, CIRCLE).chosen == 0
+
+
+def test_where_nothing_ever_fires_nothing_is_covered():
+    bases = truth(KNOWN)
+    silent = Fixed(bases, 1, encoders=[0 * basis for basis in bases])
+    for k in (1, 2):
+        found = cover(silent, CIRCLE, k=k)
+        assert (found.upper, found.chosen, found.covered, found.floor) == (inf, 0, 0, 0)
+    observation, metric = observe(silent, KNOWN, 300), METRICS["covering_k1"]
+    assert (metric.measure(observation).value, metric.floor(observation)) == (CAP, 0)
+
+
+def test_all_features_are_covered_by_spans_found_once(monkeypatch):
+    looks = []
+    monkeypatch.setattr(covering, "spans", lambda seen: looks.append(seen) or spans(seen))
+    METRICS["covering_k1"].measure(observe(split(KNOWN), KNOWN, 300))
+    assert len(looks) == 1
 
 
 def fewest(near: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from sasa_theory.metrics import METRICS, observe
 from sasa_theory.metrics.dimension import (
     decoder_spectrum,
     entropy_rank,
+    own_dimension,
     participation,
     rank90,
     stable_rank,
@@ -20,8 +22,10 @@ from sasa_theory.metrics.dimension import (
     used_spectrum,
 )
 from sasa_theory.testing.strategies import SEEDS
+from synthetic import Feature, Features, World, preset
 
 from . import dictionaries
+from .worlds import leaning
 
 RANKS = [rank90, stable_rank, participation, entropy_rank]
 WORLD = dictionaries.world()
@@ -104,7 +108,7 @@ def test_the_decoder_spectrum_follows_the_gauge_unless_it_is_orthogonal() -> Non
     [
         ("perfect", 0, 0, 1),
         ("split", 1, -1, 1 / 3),  # every unit has one dimension
-        ("merged", 1, 1, 1 / 3),  # every unit has three
+        ("merged", 2 / 3, 0, 1 / 3),  # every unit has three; two features have none
         ("duplicated", 0, 0, 1),
     ],
 )
@@ -127,7 +131,7 @@ def test_units_of_too_many_and_too_few_dimensions(form: str, error: float, bias:
 def test_each_error_counts_in_its_own_way(name: str, rank) -> None:
     observation = observe(dictionaries.merged(WORLD), WORLD, 600)
     reading = METRICS[name].measure(observation)
-    expected = (used_dimension(observation, rank) - observation.dims).abs()
+    expected = (used_dimension(observation, rank) - own_dimension(observation, rank)).abs()
     torch.testing.assert_close(reading.each, expected)
     assert reading.value == pytest.approx(float(expected.mean()))
 
@@ -135,7 +139,7 @@ def test_each_error_counts_in_its_own_way(name: str, rank) -> None:
 @pytest.mark.parametrize("name", ["dimension_error", "stable_error", "participation_error", "entropy_error"])
 def test_a_unit_of_full_rank_is_worse_than_the_truth(name: str) -> None:
     assert score(name, dictionaries.perfect(WORLD)) < 0.3
-    assert score(name, dictionaries.junk(WORLD)) > 3
+    assert score(name, dictionaries.Fixed([torch.eye(dictionaries.WIDTH)] * 6, 6)) > 3
 
 
 def test_directions_that_are_hardly_used_do_not_count_but_for_the_decoder() -> None:
@@ -153,6 +157,65 @@ def test_a_feature_that_no_unit_serves_has_no_dimension() -> None:
     )
     found = used_dimension(observe(design, WORLD, 600), rank90)
     assert found.tolist() == [1, 1, 2, 2, 3, 0]
+
+
+@cache
+def large() -> World:
+    """Four features of as many equal dimensions that rank90 counts fewer."""
+    features = (Features(Feature("subspace", 12, radius="sphere"), 4),)
+    return World.build(preset("theorem", "small", width=56, features=features, noise=0.0), seed=0)
+
+
+def large_score(name: str, design: dictionaries.Fixed) -> float:
+    return METRICS[name].measure(observe(design, large(), 2000)).value
+
+
+@pytest.mark.parametrize("name", ["dimension_error", "stable_error", "participation_error", "entropy_error"])
+def test_of_large_features_the_truth_has_no_error_and_a_further_dimension_one(name: str) -> None:
+    bases = dictionaries.truth(large())
+    outside = torch.linalg.svd(torch.cat(bases)).Vh[48:]
+    wider = [torch.cat((basis, outside[i : i + 1])) for i, basis in enumerate(bases)]
+    others = torch.stack([basis[:1] for basis in bases]).sum(dim=0)  # of which the row's other feature has one
+    read = [torch.cat((basis, others - basis[:1])) for basis in bases]
+    assert large_score(name, dictionaries.Fixed(bases, 2)) == pytest.approx(0, abs=1e-3)
+    assert large_score(name, dictionaries.Fixed(wider, 2, encoders=read, gates=bases)) > 0.3
+    if name == "dimension_error":
+        assert large_score("exact_dimension", dictionaries.Fixed(bases, 2)) == 1
+        assert large_score("exact_dimension", dictionaries.Fixed(wider, 2, encoders=read, gates=bases)) == 0
+
+
+def test_a_dropped_feature_has_no_dimension_though_a_unit_of_another_leans_towards_it() -> None:
+    known = leaning()
+    observation = observe(dictionaries.Fixed(dictionaries.truth(known)[:6], 2), known, 1000)
+    assert used_dimension(observation, rank90).tolist() == [2] * 6 + [0] * 6
+    assert METRICS["exact_dimension"].measure(observation).value == 0.5
+    assert METRICS["dimension_error"].measure(observation).value == 1
+
+
+def test_units_that_swap_half_of_their_features_have_the_dimension_of_neither() -> None:
+    *rest, a, b = dictionaries.truth(WORLD)[:4]
+    swapped = [torch.cat((a[:1], b[:1])), torch.cat((a[1:], b[1:]))]
+    observation = observe(dictionaries.Fixed([*rest, *swapped, *dictionaries.truth(WORLD)[4:]], 4), WORLD, 600)
+    assert used_dimension(observation, rank90).tolist() == [1, 1, 0, 0, 3, 3]
+
+
+def test_columns_that_are_not_used_lower_utilisation_and_rank() -> None:
+    assert score("utilisation", dictionaries.perfect(WORLD)) == pytest.approx(1, abs=0.02)
+    assert score("full_rank", dictionaries.perfect(WORLD)) == 1
+    bases = dictionaries.truth(WORLD)
+    outside = torch.linalg.svd(torch.cat(bases)).Vh[sum(dictionaries.DIMS) :]
+    padded = dictionaries.Fixed([*bases[:3], *(torch.cat((basis, outside[:1])) for basis in bases[3:]), outside], 2)
+    expected = [1, 1, 1, 2 / 3, 3 / 4, 3 / 4]  # the seventh never fires
+    observation = observe(padded, WORLD, 600)
+    found = METRICS["utilisation"].measure(observation)
+    assert found.each.tolist() == pytest.approx([*expected, math.nan], nan_ok=True, rel=0.02)
+    assert found.value == pytest.approx(sum(expected) / 6, rel=0.02)
+    assert METRICS["full_rank"].measure(observation).each[:6].tolist() == [1, 1, 1, 0, 0, 0]
+    assert METRICS["full_rank"].measure(observation).value == 0.5
+
+
+def test_full_rank_is_what_rank90_gives_to_equal_dimensions() -> None:
+    assert large_score("full_rank", dictionaries.Fixed(dictionaries.truth(large()), 2)) == 1
 
 
 def test_a_feature_that_never_occurs_is_left_out() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from sasa_theory import designs
 from sasa_theory.designs import Design
 from sasa_theory.metrics import METRICS, Reconstruction, observe, reconstruction
+from synthetic import World, preset
 
 from . import dictionaries
 from .dictionaries import Fixed
@@ -38,7 +39,8 @@ def directly(design: Design, x: Tensor) -> Reconstruction:
         rows=len(x),
         ev=1 - fvu,
         fvu=fvu,
-        cosine=float(((x * x_hat).sum(dim=1) / norms.clamp_min(1e-300)).mean()),
+        cosine=float(((x * x_hat).sum(dim=1) / norms.clamp_min(1e-300))[x.norm(dim=1) > 0].mean()),
+        relative_norm=float(x_hat.double().norm(dim=1).sum() / x.double().norm(dim=1).sum()),
         columns=float((codes != 0).sum(dim=1).double().mean()),
         units=float(on.sum(dim=1).double().mean()),
         bits=sum(log2(comb(design.n_units, int(s))) for s in on.sum(dim=1)) / len(x),
@@ -78,6 +80,33 @@ def test_all_that_varies_comes_back_or_nothing_does() -> None:
     assert (nothing.columns, nothing.units, nothing.bits, nothing.dead) == (0, 0, 0, 1)
 
 
+@given(seed=seeds)
+def test_rows_of_zeros_have_no_direction_to_restore(seed: int) -> None:
+    x = torch.randn(9, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    design = some_design(seed, 6)
+    assert_same(reconstruction(design, [x, torch.zeros(20, 6)]), directly(design, torch.cat((x, x.new_zeros(20, 6)))))
+    assert reconstruction(Fixed([torch.eye(6)], 1), [x, torch.zeros(20, 6)]).cosine == pytest.approx(1, abs=1e-6)
+
+
+def test_the_truth_has_cosine_1_where_most_rows_are_empty() -> None:
+    known = World.build(preset("absorption", "small"), seed=0)
+    found = observe(Fixed(dictionaries.truth(known), known.config.size), known, 500).reconstruction
+    assert (found.ev, found.cosine, found.relative_norm) == pytest.approx((1, 1, 1), abs=1e-5)
+
+
+def test_the_relative_norm_tells_what_was_shrunk() -> None:
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    assert reconstruction(Fixed([0.5**0.5 * torch.eye(4)], 1), [x]).relative_norm == pytest.approx(0.5)
+    one_of_two = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    assert reconstruction(Fixed([torch.eye(2)[:1]], 1), [one_of_two]).relative_norm == pytest.approx(0.75)
+
+
+def test_bits_do_not_reward_units_that_all_fire() -> None:
+    x = torch.ones(2, 3) + torch.eye(3)[:2]
+    assert reconstruction(Fixed(list(torch.eye(3).split(1)), 3), [x]).bits == pytest.approx(0, abs=1e-12)
+    assert METRICS["l0_bits"].direction == "nearest"
+
+
 def test_codes_below_zero_are_active_and_noted() -> None:
     x = -torch.eye(3)
     found = reconstruction(Fixed(list(torch.eye(3).split(1)), 1), [x])
@@ -89,8 +118,8 @@ def test_metrics_are_its_fields() -> None:
     known = dictionaries.world()
     observation = observe(dictionaries.merged(known), known, 300)
     found = observation.reconstruction
-    names = {"ev": "ev", "cosine": "cosine", "l0_columns": "columns", "l0_units": "units", "l0_bits": "bits"}
-    for name, field in (names | {"dead": "dead"}).items():
+    names = {name: name for name in ("ev", "cosine", "relative_norm", "dead")}
+    for name, field in (names | {"l0_columns": "columns", "l0_units": "units", "l0_bits": "bits"}).items():
         assert METRICS[name].measure(observation).value == getattr(found, field)
     assert_same(found, directly(observation.design, torch.cat([block.x for block in observation.rows])))
 

@@ -145,6 +145,30 @@ def test_a_feature_that_never_occurs_is_left_out() -> None:
     assert value("exact_support", observation) == 1
 
 
+@pytest.mark.parametrize("rows", [3, 12, 40])
+def test_few_slices_do_not_make_a_perfect_map_wrong(rows: int) -> None:
+    features = (Features(Feature("subspace", 8, radius="sphere"), 4),)
+    world = World.build(preset("theorem", "small", width=32, features=features, noise=0.0), seed=2)
+    bases = dictionaries.truth(world)
+    observation = observe(Fixed(bases, 2), world, rows)
+    assert bool((observation.alone.slices < 8).any()) == (rows < 40)
+    for name in ("map_error", "leakage"):
+        assert value(name, observation) == pytest.approx(0, abs=1e-6)
+    assert value("shrinkage", observation) == pytest.approx(1, abs=1e-5)
+    outside = [0.5 * bases[(i + 1) % 4] for i in range(4)]
+    slanted = Fixed([0.5 * b + o for b, o in zip(bases, outside, strict=True)], 2, encoders=bases, gates=bases)
+    wrong = observe(slanted, world, rows)
+    assert value("map_error", wrong) == pytest.approx(0.25, rel=1e-4)
+    assert value("leakage", wrong) == pytest.approx(0.25, rel=1e-4)
+
+
+def test_a_feature_without_a_unit_has_error_one_however_few_its_slices() -> None:
+    observation = observe(Fixed(dictionaries.truth(known())[:4], 2), known(), 5)
+    missed = observation.matching.occurs & (observation.matching.subspace < 0)
+    assert (observation.alone.slices[missed] < 3).any()
+    assert METRICS["map_error"].measure(observation).each[missed].tolist() == pytest.approx([1.0] * int(missed.sum()))
+
+
 def test_features_beyond_the_number_of_units_score_zero() -> None:
     bases = dictionaries.truth(known())
     observation = observe(Fixed(bases[2:], 2), known(), ROWS)
@@ -186,6 +210,28 @@ def test_slices_that_never_vary_have_no_r2_and_are_recovered_all_the_same() -> N
     assert value("isolated_r2", observation) == pytest.approx(1)
     assert each("recovered", observation) == [1, 1]
     assert each("map_error", observation) == pytest.approx([0, 0], abs=1e-6)
+
+
+class Line(Switches):
+    """One feature of two dimensions whose slices lie on a line, but for rounding."""
+
+    def basis(self, i: int) -> torch.Tensor:
+        return torch.eye(2)
+
+    def sample(self, n: int, generator: torch.Generator, truth: str = "support") -> SimpleNamespace:
+        slices = torch.randn(n, 1, generator=generator) * torch.tensor([[0.6, 0.8]])
+        slices += 3e-8 * torch.randn(n, 2, generator=generator)
+        rows = torch.arange(n)
+        known = SimpleNamespace(size=(n, 1), samples=rows, features=0 * rows, contributions=slices)
+        return SimpleNamespace(x=slices, truth=known)
+
+
+def test_of_slices_on_a_line_only_the_map_along_it_is_known() -> None:
+    line = torch.tensor([[0.6, 0.8]])
+    observation = observe(Fixed([line], 1), Line(), 300)
+    assert observation.alone.spans[0].trace() == pytest.approx(1)
+    assert each("map_error", observation) == pytest.approx([0], abs=1e-5)
+    assert each("shrinkage", observation) == pytest.approx([1], abs=1e-5)
 
 
 # Theorems.

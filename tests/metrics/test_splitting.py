@@ -15,9 +15,11 @@ from sasa_theory.designs import Design
 from sasa_theory.metrics import METRICS, Observation, observe
 from sasa_theory.metrics.splitting import units_needed
 from sasa_theory.testing.strategies import SEEDS
+from synthetic import Feature, Features, World, preset
 
 from .dictionaries import DIMS, WIDTH, Fixed, duplicated, merged, orthogonal, perfect, split, truth, world
 from .diluted import Scaled, diluted
+from .worlds import leaning
 
 KNOWN = world()
 COUNTS = ("units_entropy", "units_90", "units_shapley", "units_at_once")
@@ -106,6 +108,56 @@ def test_what_no_unit_serves_has_no_count():
     assert each("merge_rate", seen)[:4].tolist() == [0] * 4
 
 
+def test_a_dropped_feature_is_not_served_though_units_of_others_lean_towards_it():
+    known = leaning()
+    seen = observe(Fixed(truth(known)[:6], 2), known, 1000)
+    assert each("served", seen).tolist() == [1] * 6 + [0] * 6
+    assert METRICS["served"].measure(seen).value == 0.5
+    assert METRICS["merge_rate"].measure(seen).value == 0
+    assert METRICS["served"].measure(observe(Fixed(truth(known), 2), known, 1000)).value == 1
+
+
+def test_one_atom_serves_one_feature_of_twelve():
+    known = leaning()
+    seen = observe(Fixed([truth(known)[0][:1]], 1), known, 1000)
+    assert METRICS["served"].measure(seen).value == pytest.approx(1 / 12)
+    for name in ("units_entropy", "units_90", "merge_rate"):
+        assert int(each(name, seen).isnan().sum()) == 11
+
+
+def test_many_that_share_the_amplitude_serve_together():
+    seen = look(Scaled(truth(KNOWN), (0.05,) * 20))
+    assert (seen.alone.energy.sum(dim=1) < 0.1 * seen.alone.power).all()
+    assert each("served", seen).tolist() == [1] * len(DIMS)
+
+
+class Spokes(Fixed):
+    """Atoms at equal angles on one circle, of which the nearest fires."""
+
+    def __init__(self, plane: Tensor, atoms: int) -> None:
+        angles = torch.arange(atoms) * (2 * torch.pi / atoms)
+        super().__init__(list((torch.stack((angles.cos(), angles.sin()), dim=1) @ plane).split(1)), 1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        codes = x @ self.decoder.T
+        return codes * torch.zeros_like(codes).scatter(1, codes.argmax(dim=1, keepdim=True), 1.0)
+
+
+@pytest.mark.parametrize("atoms", [32, 128, 256])
+def test_of_many_atoms_on_a_circle_none_is_left_out(atoms):
+    """With 256 slices of the circle; greedy counts end at 64 units."""
+    circles = (Features(Feature("subspace", 2, radius="sphere"), 2),)
+    known = World.build(preset("theorem", "small", width=4, features=circles, noise=0.0), seed=0)
+    seen = observe(Spokes(known.basis(0), atoms), known, 600)
+    fired = int((seen.alone.fired[0] > 0).sum())  # of 256 in the 256 slices
+    assert fired > 0.5 * atoms
+    assert each("units_shapley", seen)[0] > 0.75 * fired
+    if atoms > 64:
+        assert each("units_90", seen)[0] == 64
+    else:
+        assert 0.75 * atoms < each("units_90", seen)[0] < atoms
+
+
 def test_a_feature_that_never_occurs_has_no_count():
     seen = observe(perfect(KNOWN), KNOWN, 1)
     absent = seen.crowd.present.counts() == 0
@@ -138,6 +190,12 @@ def left_by(joint: Tensor, units: list[int]) -> float:
     return float(joint.sum() - gains @ dots)
 
 
+def needed(joint: Tensor, share: float = 0.9) -> float:
+    """All units being candidates."""
+    joint = joint.unsqueeze(0)
+    return units_needed(joint, joint.sum(dim=2), joint.sum(dim=(1, 2)), share).item()
+
+
 def needed_by_trying(joint: Tensor, share: float) -> int:
     """The definition: the smallest set whose best combination leaves little enough."""
     total = float(joint.sum())
@@ -163,7 +221,7 @@ def test_greedy_choice_is_an_upper_bound_of_the_fewest_units(seed, units, d, sha
     joint = contributions @ contributions.mT
     if float(joint.sum()) < 1e-3 * float(joint.trace()):
         return  # nearly everything cancels: what is left is rounding
-    greedy = units_needed(joint.unsqueeze(0), share).item()
+    greedy = needed(joint, share)
     assert needed_by_trying(joint, share) <= greedy == needed_step_by_step(joint, share) <= min(units, d)
 
 
@@ -172,7 +230,7 @@ def test_of_orthogonal_contributions_the_largest_are_needed(seed, units):
     energies = torch.rand(units, generator=draw(seed), dtype=torch.float64) + 0.01
     shares = energies.sort(descending=True).values.cumsum(0) / energies.sum()
     expected = int((shares < 0.9).sum()) + 1
-    assert units_needed(energies.diag().unsqueeze(0)).item() == expected == needed_by_trying(energies.diag(), 0.9)
+    assert needed(energies.diag()) == expected == needed_by_trying(energies.diag(), 0.9)
 
 
 @given(SEEDS, st.integers(1, 5), st.integers(1, 6))
@@ -180,9 +238,8 @@ def test_copies_along_one_direction_count_once(seed, directions, copies):
     amplitudes = 0.1 + torch.rand(directions, copies, generator=draw(seed), dtype=torch.float64)
     basis = orthogonal(directions, draw(seed)).double()
     contributions = (amplitudes.unsqueeze(2) * basis.unsqueeze(1)).flatten(0, 1)
-    whole = amplitudes.sum(dim=1).square().diag().unsqueeze(0)
-    joint = (contributions @ contributions.mT).unsqueeze(0)
-    assert units_needed(joint, 0.97).item() == units_needed(whole, 0.97).item()
+    whole = amplitudes.sum(dim=1).square().diag()
+    assert needed(contributions @ contributions.mT, 0.97) == needed(whole, 0.97)
 
 
 def test_width_is_that_of_the_world():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -41,7 +42,13 @@ def value(name: str, observation: Observation) -> float:
 
 def test_split_units_fire_exactly_with_their_feature() -> None:
     assert each("support_f1", seen("split")) == pytest.approx([1.0] * 6)
-    assert value("exact_support", seen("split")) == 1
+
+
+def test_only_features_of_one_dimension_are_exactly_served_when_split() -> None:
+    present = seen("split").crowd.present.sparse().to_dense()
+    assert value("exact_support", seen("split")) == pytest.approx(
+        float((present[:, 2:].sum(dim=1) == 0).double().mean())
+    )
 
 
 def test_a_merged_unit_fires_for_two_features_and_is_precise_for_neither() -> None:
@@ -71,10 +78,12 @@ def test_a_unit_that_always_fires_is_as_precise_as_its_feature_is_frequent() -> 
     assert value("exact_support", junk) == 0
 
 
-def test_firing_of_units_assigned_to_no_feature_is_no_mistake() -> None:
+def test_junk_that_always_fires_beside_the_truth_makes_no_row_exact() -> None:
     bases = dictionaries.truth(known())
     nothing = 1e-3 * torch.eye(WIDTH)
-    assert value("exact_support", observe(Always([*bases, nothing], 3), known(), ROWS)) == 1
+    observation = observe(Always([*bases, nothing], 3), known(), ROWS)
+    assert value("support_f1", observation) == 1
+    assert value("exact_support", observation) == 0
 
 
 class Always(Fixed):
@@ -105,6 +114,7 @@ def test_scores_are_those_of_dense_patterns(seed: int, units: int, active: int) 
         assert each("support_recall", observation)[i] == pytest.approx(both / int(present[:, i].sum()))
         wrong |= unit != present[:, i]
         served.add(k)
+    wrong |= fired[:, [k for k in range(units) if k not in served]].any(dim=1)
     assert value("exact_support", observation) == pytest.approx(1 - float(wrong.double().mean()))
 
 
@@ -131,6 +141,17 @@ def test_mcc_sees_one_direction_of_a_unit_only() -> None:
     pairs = torch.cat((2 * bases[4], bases[5]))
     two_in_one = observe(Fixed([*bases[:4], pairs], 5), known(), ROWS)
     assert each("mcc", two_in_one)[4] == pytest.approx(1, abs=1e-3)  # though the unit is half another feature's
+
+
+def test_uniqueness_counts_different_nearest_features_of_units_that_fire() -> None:
+    assert value("mcc_uniqueness", seen("perfect")) == 1
+    assert value("mcc_uniqueness", seen("merged")) == 1
+    assert value("mcc_uniqueness", seen("split")) == pytest.approx(6 / 12)
+    assert value("mcc_uniqueness", seen("duplicated")) == pytest.approx(6 / 12)
+    assert value("mcc_uniqueness", seen("junk")) == 1  # of seven units one fires
+    bases = dictionaries.truth(known())
+    silent = Fixed(bases, 2, encoders=[torch.zeros_like(basis) for basis in bases])
+    assert math.isnan(value("mcc_uniqueness", observe(silent, known(), 50)))
 
 
 def test_mcc_of_rows_in_a_unit_does_not_follow_the_gauge() -> None:

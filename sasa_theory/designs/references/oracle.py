@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sasa_theory.bounds.validate import choice, count
 
-from ..config import DesignConfig, set_whole, within
+from ..config import DesignConfig, set_real, set_whole, within
 from .tied import TiedGroups, check_activations, random_bases
 
 Solver = Literal["tied", "pursuit"]
@@ -40,9 +40,12 @@ class OracleConfig(DesignConfig):
         Dimension of each subspace, at most the width. Each is a unit of as many columns: none is padded, so that L0 and
         the number of columns count dimensions that exist.
     active : int
-        Subspaces that fire in each row, at most all.
+        Subspaces that fire in each row, at most; no more than all.
     solver : str
         ``tied`` or ``pursuit``, see the module.
+    threshold : float
+        Length that the projection on a subspace (of the residual, in a pursuit) must exceed for it to fire, at least 0.
+        With it rows may differ in how many fire.
     """
 
     kind = "oracle"
@@ -50,6 +53,7 @@ class OracleConfig(DesignConfig):
     dims: tuple[int, ...]
     active: int
     solver: Solver = "tied"
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +65,7 @@ class OracleConfig(DesignConfig):
         set_whole(self, "active")
         within("active", self.active, "len(dims)", len(dims))
         choice("solver", self.solver, get_args(Solver))
+        set_real(self, "threshold")
 
     @property
     def columns(self) -> int:
@@ -74,14 +79,14 @@ class OracleConfig(DesignConfig):
     def around(self, bases: Tensor, centre: Tensor | None = None) -> TiedGroups:
         """The design with these stacked orthonormal bases, around this centre, shape (width,)."""
         form = TiedGroups if self.solver == "tied" else Pursuit
-        return form(self, self.dims, self.active, bases, centre)
+        return form(self, self.dims, self.active, bases, centre, self.threshold)
 
 
 class Pursuit(TiedGroups):
     """Codes by block orthogonal matching pursuit, in float64 inside; see the module.
 
-    A row's pursuit ends early when what is left is rounding error. The cost of n rows is of the order of
-    ``n * active * width * (columns + p^2)`` with p the columns chosen.
+    A row's pursuit ends early when what is left is rounding error, or nowhere longer than the threshold. The cost of n
+    rows is of the order of ``n * active * width * (columns + p^2)`` with p the columns chosen.
     """
 
     def encode(self, x: Tensor) -> Tensor:
@@ -102,7 +107,8 @@ class Pursuit(TiedGroups):
     def _pursue(self, x: Tensor, table: Tensor) -> Tensor:
         target = x.double() - self.decoder_bias.double()
         rows = torch.cat((self.decoder.double(), self.decoder.new_zeros(1, self.width, dtype=torch.float64)))
-        enough = 8 * torch.finfo(x.dtype).eps * x.double().norm(dim=1, keepdim=True)
+        rounding = 8 * torch.finfo(x.dtype).eps * x.double().norm(dim=1, keepdim=True)
+        enough = rounding.clamp_min(self.threshold)
         residual, chosen = target, table.new_empty(len(x), 0)
         taken = torch.zeros(len(x), self.n_units, dtype=torch.bool, device=x.device)
         weights = target.new_empty(len(x), 0)
@@ -132,6 +138,7 @@ def oracle(
     *,
     bias: Tensor | None = None,
     solver: Solver = "tied",
+    threshold: float = 0.0,
 ) -> TiedGroups:
     """The design that knows the subspaces.
 
@@ -142,11 +149,13 @@ def oracle(
     dims : sequence of int
         Dimension of each subspace.
     active : int
-        Subspaces that fire in each row.
+        Subspaces that fire in each row, at most.
     bias : Tensor, shape (width,), or None
         Constant part of the activations; 0 if None.
     solver : str
         ``tied`` or ``pursuit``, see the module.
+    threshold : float
+        Length that the projection on a subspace must exceed for it to fire.
 
     Raises
     ------
@@ -154,7 +163,7 @@ def oracle(
         If shapes do not fit together, a number is impossible, or a basis is not orthonormal.
     """
     check_activations(bases, 1)
-    config = OracleConfig(width=bases.shape[1], dims=tuple(dims), active=active, solver=solver)
+    config = OracleConfig(width=bases.shape[1], dims=tuple(dims), active=active, solver=solver, threshold=threshold)
     if len(bases) != config.columns:
         raise ValueError(f"bases must have sum(dims) = {config.columns} rows, got {len(bases)}")
     for i, basis in enumerate(bases.split(config.dims)):

@@ -1,8 +1,8 @@
 """Tied designs that nobody trains: known subspaces encode by projecting, and the largest projections are kept.
 
-``u = (x - b) D'``; the ``active`` units with the largest ``||u_k||`` keep their columns, ``x_hat = b + z D``. Where the
-rows of each unit are orthonormal this adds up the orthogonal projections on the chosen subspaces. Projections on
-subspaces that are not orthogonal to each other overlap and are not corrected for.
+``u = (x - b) D'``; the ``active`` units with the largest ``||u_k||`` keep their columns, those of them that exceed a
+threshold, ``x_hat = b + z D``. Where the rows of each unit are orthonormal this adds up the orthogonal projections on
+the chosen subspaces. Projections on subspaces that are not orthogonal to each other overlap and are not corrected for.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ class TiedGroups(Design):
     dims : sequence of int
         Columns of each unit, which need not be equal; the columns of a unit are neighbours.
     active : int
-        Units that fire in each row.
+        Units that fire in each row, at most.
     decoder : Tensor, shape (sum(dims), width)
         Rows of the units, one unit after the other.
     decoder_bias : Tensor, shape (width,), or None
         Centre b; 0 if None.
+    threshold : float
+        Length of its projection above which a unit may fire.
     """
 
     decoder: Tensor
@@ -44,9 +46,10 @@ class TiedGroups(Design):
         active: int,
         decoder: Tensor,
         decoder_bias: Tensor | None = None,
+        threshold: float = 0.0,
     ) -> None:
         super().__init__(config.width, config.columns)
-        self.config, self.dims, self.active = config, tuple(dims), active
+        self.config, self.dims, self.active, self.threshold = config, tuple(dims), active, threshold
         bias = decoder.new_zeros(config.width) if decoder_bias is None else decoder_bias
         self.register_buffer("decoder", decoder.detach().clone())
         self.register_buffer("decoder_bias", bias.detach().to(decoder).clone())
@@ -70,7 +73,8 @@ class TiedGroups(Design):
         """Projections on the ``active`` units where they are largest, 0 elsewhere. Shape (n, columns)."""
         u = self.projections(x)
         sizes = self.presence(u)
-        kept = torch.zeros_like(sizes).scatter(-1, sizes.topk(self.active, dim=-1).indices, 1.0)
+        largest, units = sizes.topk(self.active, dim=-1)
+        kept = torch.zeros_like(sizes).scatter(-1, units, (largest > self.threshold).to(sizes))
         return u * kept[..., self.unit_of]
 
     def decode(self, codes: Tensor) -> Tensor:

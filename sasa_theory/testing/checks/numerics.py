@@ -24,7 +24,13 @@ def _shown(subject: Subject, x: Tensor, value: float) -> Complaint:
     for what, rows in results.items():
         if bool(rows[0].isfinite().all()):
             return f"with {value} in row 0, {what} of that row is finite: nobody will notice"
-    return None
+    without = {"forward(x)": design(x), "decode(encode(x))": design.decode(design.encode(x))}
+    return first_of(
+        *(
+            difference(f"with {value} in row 0, {what} of the other rows", rows[1:], without[what][1:])
+            for what, rows in results.items()
+        )
+    )
 
 
 def _nan(subject: Subject, x: Tensor) -> Complaint:
@@ -90,13 +96,13 @@ _SCALES = "no square, exponential or quotient that leaves float32: divide by the
 CHECKS = (
     Check(
         name="nan_shown",
-        demand="NaN in a row is refused, or shows in its reconstruction.",
-        mend="drop nan_to_num, and selections by comparison that turn NaN into 0; raise ValueError or let it pass",
+        demand="NaN in a row is refused, or shows in its reconstruction, and in no other.",
+        mend="drop nan_to_num, selections by comparison that turn NaN into 0, sums over rows; refuse it or let it pass",
         run=_nan,
     ),
     Check(
         name="infinity_shown",
-        demand="An infinity in a row is refused, or shows in its reconstruction.",
+        demand="An infinity in a row is refused, or shows in its reconstruction, and in no other.",
         mend="drop clamps and nan_to_num on the way; raise ValueError or let it pass",
         run=_infinity,
     ),

@@ -40,6 +40,19 @@ def _rows_permuted(subject: Subject, x: Tensor) -> Complaint:
     )
 
 
+def _rows_strided(subject: Subject, x: Tensor) -> Complaint:
+    design, strided = subject.design(), x.T.contiguous().T
+    codes = design.encode(x)
+    return first_of(
+        difference("encode of rows that are strided in memory", design.encode(strided), codes),
+        difference("forward of rows that are strided in memory", design(strided), design(x)),
+        difference("loss of rows that are strided in memory", design.loss(strided).total, design.loss(x).total),
+        difference(
+            "decode of codes that are strided in memory", design.decode(codes.T.contiguous().T), design.decode(codes)
+        ),
+    )
+
+
 def _inputs_untouched(subject: Subject, x: Tensor) -> Complaint:
     for design in (subject.design(), subject.training()):
         codes = design.encode(x.clone()).detach()
@@ -83,6 +96,12 @@ CHECKS = (
         demand="In training mode too, unless the design declares batch_dependent = True.",
         mend="if rows are meant to compete within the batch, set the class attribute batch_dependent = True",
         run=_rows_alone_in_training,
+    ),
+    Check(
+        name="strided_rows",
+        demand="Rows that are not contiguous in memory, as of a transposed tensor, are treated like any others.",
+        mend="use reshape, flatten and unflatten in place of view",
+        run=_rows_strided,
     ),
     Check(
         name="inputs_untouched",
