@@ -18,9 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sasa_theory.claims import CLAIMS, Claim, Record, Result, plan, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
+from sasa_theory.workers import one_blas_thread_each
 
 _WIDE = 126  # columns that the full table needs
-_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_verification(
@@ -81,20 +81,14 @@ def _draw(results: Sequence[Result], folder: Path, executor: ProcessPoolExecutor
 
 @contextmanager
 def _workers(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes with one BLAS thread each: the last bits of a matrix product depend on the number of threads."""
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    """Fresh processes with one BLAS thread each."""
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=_ignore_interrupt)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with one_blas_thread_each():
+        executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=_ignore_interrupt)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
 
 
 def _ignore_interrupt() -> None:

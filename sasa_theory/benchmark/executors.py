@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from sasa_theory.bounds.validate import choice, count
+from sasa_theory.workers import one_blas_thread_each
 
 _PATIENCE = 12
 """Questions in a row about a job of a batch system that may fail before it is given up."""
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Pool(ABC):
@@ -74,26 +73,20 @@ class Processes(Pool):
     @contextmanager
     def open(self) -> Iterator[Executor]:
         """A pool of spawned processes."""
-        before = {name: os.environ.get(name) for name in _THREADS}
         others = multiprocessing.active_children()
-        os.environ.update(dict.fromkeys(_THREADS, "1"))  # read when a worker first imports NumPy
         context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(self.number, context, initializer=_begin_worker)
-        try:
-            yield executor
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                if child not in others:
-                    child.terminate()
-            raise
-        finally:
-            executor.shutdown(cancel_futures=True)
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        with one_blas_thread_each():
+            executor = ProcessPoolExecutor(self.number, context, initializer=_begin_worker)
+            try:
+                yield executor
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                for child in multiprocessing.active_children():
+                    if child not in others:
+                        child.terminate()
+                raise
+            finally:
+                executor.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _afa_ratio(observation: Observation) -> Reading:
     1 where the units restore the input and do not overlap; below 1 where part of it is missing or active units lean
     towards one another, above where they oppose one another. Rows that equal b do not count.
     """
-    code, given, _ = code_norms(observation)
+    code, given, _ = observation.code_norms
     return Reading(_mean_ratio(code, given))
 
 
@@ -66,7 +66,7 @@ def _overlap_ratio(observation: Observation) -> Reading:
     1 where the units that fire together are orthogonal, whatever they miss; within
     :func:`sasa_theory.bounds.afa_interval`. Rows that decode to b do not count.
     """
-    code, _, restored = code_norms(observation)
+    code, _, restored = observation.code_norms
     return Reading(_mean_ratio(code, restored))
 
 

@@ -256,7 +256,8 @@ def _looked_at(observation: Observation) -> list[int]:
     return [i for same in found.values() for i in same[:PER_DIMENSION]]
 
 
-def _coverings(observation: Observation) -> dict[int, Covering]:
+def coverings(observation: Observation) -> dict[int, Covering]:
+    """Units that cover the first features of each dimension, one unit a point, by feature."""
     generator, bases = torch.Generator().manual_seed(observation.rows.seed), spans(observation)
     return {i: _cover(observation, bases, i, 1, EPS, generator) for i in _looked_at(observation)}
 
@@ -268,14 +269,14 @@ def _covering_k1(observation: Observation) -> Reading:
     cover counts as 64.
     """
     each = torch.full((len(observation.bases),), nan, dtype=torch.float64)
-    for i, found in _coverings(observation).items():
+    for i, found in observation.coverings.items():
         each[i] = min(found.upper, CAP)
     return Reading(float(each.nanmean()), each)
 
 
 def _covering_floor(observation: Observation) -> float:
     """Mean floor for what was covered of fresh points."""
-    floors = [found.floor for found in _coverings(observation).values()]
+    floors = [found.floor for found in observation.coverings.values()]
     return sum(floors) / len(floors) if floors else nan
 
 

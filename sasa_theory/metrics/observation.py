@@ -10,7 +10,9 @@ from torch import Tensor
 
 from sasa_theory.designs.contract import Design
 
+from .activation import code_norms
 from .alone import Alone, observe_alone
+from .covering import Covering, coverings
 from .crowd import Crowd, observe_crowd
 from .matching import Matching, match
 from .reconstruction import Reconstruction, reconstruction
@@ -69,6 +71,16 @@ class Observation:
     def alone(self) -> Alone:
         """The design on slices of one feature each; see :class:`.alone.Alone`."""
         return observe_alone(self.design, self.units, self.rows, self.bases, self.matching.subspace)
+
+    @cached_property
+    def code_norms(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Norms of each row's code, input and reconstruction; see :func:`.activation.code_norms`."""
+        return code_norms(self)
+
+    @cached_property
+    def coverings(self) -> dict[int, Covering]:
+        """Coverings of some features, by feature; see :func:`.covering.coverings`."""
+        return coverings(self)
 
 
 def observe(design: Design, world: KnownWorld, rows: int = 20_000, seed: int = 0) -> Observation:

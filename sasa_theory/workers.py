@@ -1,0 +1,27 @@
+"""Worker processes whose results do not depend on how many cores there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def one_blas_thread_each() -> Iterator[None]:
+    """Processes started inside have one BLAS thread: the last bits of a matrix product depend on the number.
+
+    The environment says so, which a process reads when it first imports NumPy; afterwards it is as it was.
+    """
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
