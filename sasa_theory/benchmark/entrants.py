@@ -165,7 +165,7 @@ class Named(Entrant):
 
     def identity(self) -> dict[str, Any]:
         """Name and settings, so that a preset that changes is another entrant."""
-        settings = {name: value for name, value in self._fields.items() if isinstance(value, str | int | float)}
+        settings = {name: value for name, value in self._fields.items() if isinstance(value, str | int | float | tuple)}
         return {"name": self.spec, "kind": self._config.kind, "settings": settings}
 
     def _middle(self, world: World) -> float:

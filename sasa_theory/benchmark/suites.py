@@ -75,7 +75,7 @@ class Tier:
     budget: Budget
     seeds: int
     rows: int
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)
     factors: tuple[float, ...] = (1 / 3, 1.0, 3.0)
     chosen_by: str = "recovery"
     baselines: tuple[str, ...] = BASELINES

@@ -1,10 +1,11 @@
 """The learning rate, and the coefficient of a design that has one, by the same small search for every design.
 
 All trials of a design in a world run on one held-out seed, of which no ranked run sees anything. Among those that keep
-to the budget of active columns (units, bits), the one that is best by the tier's metric is chosen. The search is the
-same for all, not exhaustive: a choice at its edge may lie short of the design's best, and a design with a coefficient
-gets a trial for each pair of rate and factor (9 in the tiers of this package), others one for each rate (3). Trials
-stay in the records of the runs.
+to the budget of active columns (units, bits), the one that is best by the tier's metric is chosen; of those that are as
+good as the best, for all that one run can tell, the one nearest to the middle of the search. The search is the same for
+all, not exhaustive: a choice at its edge may lie short of the design's best, and a design with a coefficient gets a
+trial for each pair of rate and factor (12 in the tiers of this package), others one for each rate (4). Trials stay in
+the records of the runs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from .suites import Tier
 
 SLACK = 1.1
 """How many times its budget a design may spend and still count as keeping to it."""
+
+AS_GOOD = 0.005
+"""Loss against the best trial, as a share of it, that one run cannot tell from none."""
 
 _SPENT = {"columns": "l0_columns", "units": "l0_units", "bits": "l0_bits"}
 """Metric of what a design spends, by what sizes agree in."""
@@ -49,14 +53,22 @@ def needed(tier: Tier, match: Match) -> tuple[str, ...]:
 
 
 def choose(trials: Mapping[Choice, Record], size: Size, tier: Tier, match: Match) -> Choice:
-    """The best of those within the budget; if none is, the one that spends least; if all failed, the lowest rate."""
+    """The best of those within the budget, or as good and nearer the middle of the search.
+
+    If none is within it, the one that spends least; if all failed, the lowest rate.
+    """
     alive = {tried: record for tried, record in trials.items() if not record.failed}
     if not alive:
         return min(trials, key=lambda tried: (tried.lr or 0.0, tried.factor or 0.0))
     within = [tried for tried in alive if spent(alive[tried], size, match) <= SLACK]
     if not within:
         return min(alive, key=lambda tried: spent(alive[tried], size, match))
-    return max(within, key=lambda tried: _goodness(alive[tried], tier.chosen_by))
+    best = max(_goodness(alive[tried], tier.chosen_by) for tried in within)
+    least = best - AS_GOOD * abs(best) if math.isfinite(best) else best
+    return min(
+        (tried for tried in within if _goodness(alive[tried], tier.chosen_by) >= least),
+        key=lambda tried: (_off_centre(tried, tier), -_goodness(alive[tried], tier.chosen_by)),
+    )
 
 
 def spent(record: Record, size: Size, match: Match) -> float:
@@ -90,6 +102,12 @@ def report(trials: Mapping[Choice, Record], metrics: Sequence[str]) -> tuple[dic
 def _place(name: str, value: float | None, tried: Sequence[float]) -> str:
     edge = len(tried) > 1 and value in (min(tried), max(tried))
     return f"{name} {value:.3g}{' (at the edge of the search)' if edge else ''}"
+
+
+def _off_centre(tried: Choice, tier: Tier) -> float:
+    """Steps of the search away from its middle, rate and factor together."""
+    along = ((tier.rates, tried.lr), (tier.factors, tried.factor))
+    return sum(abs(values.index(value) - (len(values) - 1) / 2) for values, value in along if value in values)
 
 
 def _goodness(record: Record, metric: str) -> float:

@@ -49,6 +49,19 @@ def test_less_may_be_better():
     assert chosen((0.5, 6), (0.1, 6), (0.7, 6), metric="dimension_error") == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [((0.9, 0.899, 0.7), 1), ((0.9, 0.8, 0.7), 0), ((0.7, 0.8, 0.8001), 1), ((1.0, 0.5, 0.9999), 0)],
+)
+def test_of_those_as_good_as_the_best_the_one_nearest_the_middle_is_chosen(values, expected):
+    tier = replace(micro.TIER, rates=(0.0, 1.0, 2.0))
+    trials = {
+        Choice(float(k), None): micro.record(k, metrics=_metrics("recovery", value, 6))
+        for k, value in enumerate(values)
+    }
+    assert choose(trials, SIZE, tier, "columns").lr == expected
+
+
 def test_every_design_searches_the_same_grid():
     tier = replace(micro.TIER, rates=(1e-3, 1e-2), factors=(0.5, 1.0, 2.0))
     assert {each.lr for each in grid(entrant("topk"), tier)} == {1e-3, 1e-2}
