@@ -24,12 +24,21 @@ def verify(
     full: Annotated[
         bool, typer.Option("--full/--quick", help="Tighter intervals and larger d: minutes in place of seconds.")
     ] = False,
+    trained: Annotated[
+        bool, typer.Option("--trained", help="The claims about what training finds. Under ten minutes on two cores.")
+    ] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Of claims that train only a taste; others are quick anyway.")
+    ] = False,
     claim: Annotated[list[str] | None, typer.Option(help="Verify this claim only; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; one per core if omitted.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for evidence.jsonl and figures/.", file_okay=False)] = Path(
-        "verify"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for evidence.jsonl and figures/; verify, or verify-trained with --trained.", file_okay=False
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
     list_claims: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
     explain: Annotated[str | None, typer.Option(help="State one claim in full and stop.", metavar="ID")] = None,
@@ -47,9 +56,12 @@ def verify(
     from sasa_theory.verification import run_verification
 
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
-    effort: Literal["quick", "full"] = "full" if full else "quick"
+    if full and fast:
+        raise typer.BadParameter("choose one of --full and --fast")
+    effort: Literal["fast", "quick", "full"] = "full" if full else "fast" if fast else "quick"
+    out = out or Path("verify-trained" if trained else "verify")
     try:
-        chosen = select(claim if explain is None else [explain])
+        chosen = select(claim if explain is None else [explain], trained=trained)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--claim" if explain is None else "--explain") from None
     if list_claims or explain is not None:

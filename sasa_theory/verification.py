@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sasa_theory.claims import CLAIMS, Claim, Record, Result, plan, verify
+from sasa_theory.claims import Claim, Record, Result, plan, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
 from sasa_theory.workers import one_blas_thread_each
@@ -43,11 +43,12 @@ def run_verification(
     tasks = plan(claims, log.effort, log.seed)
     wanted = set(tasks)
     done = [record for record in log.kept if record.task in wanted]
-    other = [record for record in log.kept if record.task not in wanted]
+    chosen = {claim.id for claim in claims}  # whose conclusions are drawn anew
+    other = [r for r in log.kept if r.task not in wanted and not (r.task.kind == "conclude" and r.task.claim in chosen)]
     figures = log.path.parent / "figures"
     if not log.kept:  # a new run: figures of an earlier one would look as if they were its own
-        for claim_id in CLAIMS:
-            (figures / f"{claim_id}.png").unlink(missing_ok=True)
+        for figure in figures.glob("[A-Z][0-9].png"):
+            figure.unlink()
     with _workers(jobs) as executor:
         with _progress(console) as progress:
             bar = progress.add_task("claims", total=len(tasks), completed=len(done))

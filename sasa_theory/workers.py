@@ -1,10 +1,14 @@
-"""Worker processes whose results do not depend on how many cores there are."""
+"""Workers whose results do not depend on how many cores there are."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_ALONE = threading.Lock()
+"""Held by what seeds PyTorch's default generator or sets its threads: both belong to the whole process."""
 
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -25,3 +29,17 @@ def one_blas_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, torch uses one thread, and no other thread of this process is inside."""
+    import torch  # not needed where nothing is trained, and slow to import
+
+    with _ALONE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

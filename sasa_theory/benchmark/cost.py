@@ -10,9 +10,10 @@ from statistics import median
 
 from sasa_theory.metrics import judge
 from sasa_theory.training import Budget, Diverged, train
+from sasa_theory.workers import one_thread
 from synthetic import World
 
-from .job import Job, one_thread
+from .job import Job
 from .plan import Contest, Done, Plan
 from .records import Purpose, Record
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import platform
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
 from sasa_theory.designs.contract import Design
 from sasa_theory.metrics import METRICS, Score, judge
 from sasa_theory.training import Budget, Diverged, Recipe, train
+from sasa_theory.workers import one_thread
 from synthetic import World
 
 from . import twins
@@ -33,9 +29,6 @@ FORMAT = 1
 
 HELD_OUT = 2**20
 """Seed of trials, which no run uses."""
-
-_ALONE = threading.Lock()
-"""Held by what seeds PyTorch's default generator or sets its threads: both belong to the whole process."""
 
 _WEIGHTS, _BATCHES, _JUDGED, _TWIN = (k << 28 for k in (1, 2, 4, 8))
 """Added to the seed for weights, batches, the rows that designs are judged on, and the twin's weights and batches.
@@ -198,18 +191,6 @@ def _measured(score: Score) -> Measured:
     return Measured(
         version=score.metric.version, value=score.value, null=score.null, oracle=score.oracle, floor=score.floor
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, torch uses one thread, and no other thread of this process is inside."""
-    with _ALONE:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def _peak_memory() -> int:

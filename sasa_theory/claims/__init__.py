@@ -1,7 +1,7 @@
 """Executable theorems: each states itself, measures itself without its bound, and has a falsifier that must fail."""
 
 from .contract import Chart, Claim, Effort, Evidence, Relation, Verdict
-from .registry import CLAIMS, select
+from .registry import CLAIMS, find, select, trained_claims
 from .runner import Record, Result, Task, plan, run, verify
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "Result",
     "Task",
     "Verdict",
+    "find",
     "plan",
     "run",
     "select",
+    "trained_claims",
     "verify",
 ]

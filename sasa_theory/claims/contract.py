@@ -7,14 +7,17 @@ every falsifier, taken through the same comparison, is violated: a claim that ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
 from sasa_theory.tolerances import RESOLUTION, ROUNDING
 
-Effort = Literal["quick", "full"]
+Effort = Literal["fast", "quick", "full"]
+"""``fast``, a taste of a minute at most, is for claims that train; what others do at once they do as ``quick``."""
+
 Relation = Literal["<=", ">=", "=="]
 Verdict = Literal["holds", "violated", "inconclusive"]
 S = TypeVar("S")  # a claim's setting: a frozen dataclass of numbers, texts and truth values
@@ -41,6 +44,8 @@ class Evidence:
     below, above : float
         For an equality that is approached from one side: how far, relative to the bound, the measured value may lie on
         that side. A dictionary trained to a floor comes within 8 % above it, and never below.
+    also : mapping of str to float or tuple of float
+        Other numbers found on the way (other counts, curves along training): shown and fitted, never judged alone.
     """
 
     relation: Relation
@@ -52,6 +57,7 @@ class Evidence:
     tolerance: float = ROUNDING
     below: float = 0.0
     above: float = 0.0
+    also: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def margin(self) -> float:
@@ -159,3 +165,20 @@ class Claim(ABC, Generic[S]):
     @abstractmethod
     def falsify(self, setting: S, rng: np.random.Generator) -> Evidence:
         """Measure at one setting of :meth:`falsifiers` and compare with the bound as if the assumptions held."""
+
+    def conclude(self, found: Sequence[tuple[S, Evidence]], rng: np.random.Generator) -> list[tuple[S, Evidence]]:
+        """Compare what only the measurements together can say, such as a law fitted to them; by default nothing.
+
+        Parameters
+        ----------
+        found : sequence of pairs
+            Every setting of :meth:`grid` with its evidence.
+        rng : numpy.random.Generator
+            For resampling; nothing new is measured.
+
+        Returns
+        -------
+        list of pairs
+            What each comparison is about, and its evidence. They count like measurements.
+        """
+        return []

@@ -1,4 +1,4 @@
-"""Every claim by its id, in the order of the theory."""
+"""Every claim by its id, in the order of the theory; those that train only when asked for, as they need torch."""
 
 from __future__ import annotations
 
@@ -54,13 +54,39 @@ CLAIMS: dict[str, Claim[Any]] = {
 }
 
 
-def select(ids: Iterable[str] | None = None) -> list[Claim[Any]]:
-    """Return the claims named, in the order of the theory; all of them if none is named.
+def trained_claims() -> dict[str, Claim[Any]]:
+    """Claims about what training finds, by id."""
+    from .trained.registry import TRAINED
+
+    return TRAINED
+
+
+def find(claim_id: str) -> Claim[Any]:
+    """The claim of this id.
+
+    Raises
+    ------
+    ValueError
+        If there is none, with the nearest.
+    """
+    if claim_id in CLAIMS:
+        return CLAIMS[claim_id]
+    everything = {**CLAIMS, **trained_claims()}
+    return everything[choice("claim", claim_id.upper(), everything)]
+
+
+def select(ids: Iterable[str] | None = None, *, trained: bool = False) -> list[Claim[Any]]:
+    """Return the claims named, in the order of the theory.
+
+    If none is named, all those that train, or all those that do not.
 
     Raises
     ------
     ValueError
         At the first unknown id, with the nearest known one.
     """
-    wanted = [choice("claim", claim_id.upper(), CLAIMS) for claim_id in ids or CLAIMS]
-    return [claim for claim_id, claim in CLAIMS.items() if claim_id in wanted]
+    if not ids:
+        return list((trained_claims() if trained else CLAIMS).values())
+    wanted = {claim.id: claim for claim in map(find, ids)}
+    order = [*CLAIMS, *(trained_claims() if wanted.keys() - CLAIMS.keys() else ())]
+    return sorted(wanted.values(), key=lambda claim: order.index(claim.id))

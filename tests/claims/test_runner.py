@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import pytest
 
-from sasa_theory.claims import CLAIMS, Evidence, Record, Result, Task, plan, run, select, verify
+from sasa_theory.claims import (
+    CLAIMS,
+    Chart,
+    Claim,
+    Evidence,
+    Record,
+    Result,
+    Task,
+    plan,
+    run,
+    select,
+    trained_claims,
+    verify,
+)
 from sasa_theory.claims.evidence_log import EvidenceLog, read_records
 
 
@@ -107,3 +121,74 @@ def test_changed_source_code_is_another_run(tmp_path, monkeypatch):
     monkeypatch.setattr("sasa_theory.claims.evidence_log.source_digest", lambda: "changed")
     with pytest.raises(ValueError, match="another source"):
         EvidenceLog(tmp_path / "e.jsonl", "quick", 0, resume=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    case: str
+    x: int
+
+
+class Doubling(Claim[Place]):
+    """A claim that trains nothing, but is one that does as far as the runner can see."""
+
+    id, title, statement, plain = "T0", "doubling", "2x", "Doubling doubles."
+    assumptions, reference, tags = ("none",), ("here",), frozenset({"trained"})
+    chart = Chart("x", (), "x", "2 x")
+
+    def grid(self, effort):
+        return [Place("grid", x) for x in range(1, {"fast": 3, "quick": 4, "full": 6}[effort])]
+
+    def falsifiers(self, effort):
+        return [Place("tripling", 1)]
+
+    def measure(self, setting, rng):
+        curve = (float(rng.random()), float("nan"))
+        return Evidence("==", 2.0 * setting.x, 2.0 * setting.x, 2.0 * setting.x, 2.0 * setting.x, 1, also={"c": curve})
+
+    def falsify(self, setting, rng):
+        return Evidence("==", 2.0, 3.0, 3.0, 3.0, 1)
+
+    def conclude(self, found, rng):
+        slope = (found[-1][1].measured - found[0][1].measured) / (found[-1][0].x - found[0][0].x)
+        return [(Place("slope", 0), Evidence("==", self.expected, slope, slope, slope, len(found)))]
+
+    expected = 2.0
+
+
+@pytest.fixture
+def doubling(monkeypatch):
+    claim = Doubling()
+    monkeypatch.setitem(trained_claims(), "T0", claim)
+    return claim
+
+
+def test_conclusions_are_drawn_from_all_measurements_and_count_like_them(doubling, monkeypatch):
+    result = verify(plan([doubling], "quick", seed=0))[0]
+    assert result.outcome == "verified"
+    assert [r.task.kind for r in result.records] == ["measure"] * 3 + ["falsify", "conclude"]
+    assert result.records[-1].setting == {"case": "slope", "x": 0}
+    monkeypatch.setattr(Doubling, "expected", 3.0)
+    assert verify(plan([doubling], "quick", seed=0))[0].outcome == "violated"
+
+
+def test_what_was_found_on_the_way_survives_the_round_trip(doubling):
+    fresh = run(plan([doubling], "fast", seed=0)[0])
+    line = json.dumps(fresh.to_json())
+    assert "NaN" not in line
+    (number, nothing), (again, still_nothing) = (
+        fresh.evidence.also["c"],
+        Record.from_json(json.loads(line)).evidence.also["c"],
+    )
+    assert (number, math.isnan(nothing)) == (again, math.isnan(still_nothing))
+
+
+def test_only_claims_that_train_have_something_faster_than_quick(doubling):
+    assert [len(plan([doubling], effort, 0)) for effort in ("fast", "quick", "full")] == [3, 4, 6]
+    assert len(plan(select(["A1"]), "fast", 0)) == len(plan(select(["A1"]), "quick", 0))
+
+
+def test_claims_that_train_are_chosen_by_name_or_all_together(doubling):
+    assert [claim.id for claim in select(["t0", "A1"])] == ["A1", "T0"]
+    assert "T0" in [claim.id for claim in select(trained=True)]
+    assert "T0" not in [claim.id for claim in select()]
