@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast, get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sasa_theory.claims import Claim, Record, Result, plan, verify
+from sasa_theory.bounds.validate import choice
+from sasa_theory.claims import Claim, Effort, Record, Result, Task, plan, select, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
 from sasa_theory.workers import one_blas_thread_each
@@ -41,31 +43,70 @@ def run_verification(
         Worker processes, one per core if omitted. Numbers do not depend on it.
     """
     tasks = plan(claims, log.effort, log.seed)
-    wanted = set(tasks)
-    done = [record for record in log.kept if record.task in wanted]
-    chosen = {claim.id for claim in claims}  # whose conclusions are drawn anew
-    other = [r for r in log.kept if r.task not in wanted and not (r.task.kind == "conclude" and r.task.claim in chosen)]
     figures = log.path.parent / "figures"
     if not log.kept:  # a new run: figures of an earlier one would look as if they were its own
         for figure in figures.glob("[A-Z][0-9].png"):
             figure.unlink()
     with _workers(jobs) as executor:
-        with _progress(console) as progress:
-            bar = progress.add_task("claims", total=len(tasks), completed=len(done))
-
-            def keep(record: Record) -> None:
-                log.append(record)
-                progress.update(bar, advance=1, description=record.task.claim)
-
-            results = verify(tasks, executor, done=done, on_record=keep)
-        log.rewrite([*other, *(record for result in results for record in result.records)])
-        console.print(verdict_table(results, wide=console.width >= _WIDE))
-        _draw(results, figures, executor, console)
-    failed = [f"{result.claim.id} is {result.outcome}" for result in results if result.outcome != "verified"]
-    count = f"{len(results)} claim{'s' if len(results) > 1 else ''}"
+        found = _measured(tasks, log, console, executor)
+        console.print(verdict_table(found, wide=console.width >= _WIDE))
+        _draw(found, figures, executor, console)
+    failed = [f"{result.claim.id} is {result.outcome}" for result in found if result.outcome != "verified"]
+    count = f"{len(found)} claim{'s' if len(found) > 1 else ''}"
     console.print("; ".join(failed) if failed else f"{count} verified, every falsifier violated.")
     console.print(f"Every number: {log.path}")
     return not failed
+
+
+def results(*claim_ids: str, effort: Effort | None = None, seed: int = 0, folder: Path | None = None) -> list[Result]:
+    """Verify some claims, for a notebook: what a run left behind in the folder is not measured again.
+
+    Parameters
+    ----------
+    claim_ids : str
+        Of the claims.
+    effort : str, optional
+        ``fast``, ``quick`` or ``full``; if omitted, what the environment variable ``SASA_THEORY_EFFORT`` says, else
+        ``fast``.
+    seed : int
+        Same seed, same numbers.
+    folder : Path, optional
+        Where evidence is kept from one run to the next; if omitted, what the environment variable
+        ``SASA_THEORY_EVIDENCE`` says. In none, nothing is kept.
+
+    Raises
+    ------
+    ValueError
+        If a claim or the effort is unknown.
+    """
+    effort = cast(Effort, choice("effort", effort or os.environ.get("SASA_THEORY_EFFORT", "fast"), get_args(Effort)))
+    claims = select(claim_ids)
+    kept = folder or os.environ.get("SASA_THEORY_EVIDENCE")
+    with TemporaryDirectory() as nowhere, _workers(None) as executor:
+        path = Path(kept or nowhere) / "evidence.jsonl"
+        try:
+            log = EvidenceLog(path, effort, seed, resume=True)
+        except ValueError:  # of another seed or another state of the program
+            log = EvidenceLog(path, effort, seed)
+        return _measured(plan(claims, effort, seed), log, Console(quiet=True), executor)
+
+
+def _measured(tasks: Sequence[Task], log: EvidenceLog, console: Console, executor: ProcessPoolExecutor) -> list[Result]:
+    """Run what the log lacks of these tasks, and put everything in order in the log."""
+    wanted, claims = set(tasks), {task.claim for task in tasks}
+    done = [record for record in log.kept if record.task in wanted]
+    # conclusions are drawn anew
+    other = [r for r in log.kept if r.task not in wanted and not (r.task.kind == "conclude" and r.task.claim in claims)]
+    with _progress(console) as progress:
+        bar = progress.add_task("claims", total=len(tasks), completed=len(done))
+
+        def keep(record: Record) -> None:
+            log.append(record)
+            progress.update(bar, advance=1, description=record.task.claim)
+
+        found = verify(tasks, executor, done=done, on_record=keep)
+    log.rewrite([*other, *(record for result in found for record in result.records)])
+    return found
 
 
 def _draw(results: Sequence[Result], folder: Path, executor: ProcessPoolExecutor, console: Console) -> None:

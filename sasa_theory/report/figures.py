@@ -21,8 +21,11 @@ _ROUNDING = 1e-6  # relative differences below this are not for the eye
 _LABEL_MINOR_BELOW = 8.0  # span of a logarithmic axis under which its major ticks alone say too little
 
 
-def evidence_frame(result: Result) -> pd.DataFrame:
-    """One row per record: the setting's fields, the evidence, ``kind`` and ``verdict``."""
+def evidence_frame(result: Result, *, also: bool = False) -> pd.DataFrame:
+    """One row per record: the setting's fields, the evidence, ``kind`` and ``verdict``.
+
+    ``also`` adds a column for each number or curve that was found on the way.
+    """
     rows = [
         {
             **record.setting,
@@ -31,6 +34,7 @@ def evidence_frame(result: Result) -> pd.DataFrame:
                 key: getattr(record.evidence, key)
                 for key in ("bound", "measured", "low", "high", "relation", "verdict")
             },
+            **(record.evidence.also if also else {}),
         }
         for record in result.records
     ]

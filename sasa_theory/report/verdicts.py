@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -51,6 +52,25 @@ def verdict_table(results: Iterable[Result], *, wide: bool = True) -> Table:
             end_section=wide,
         )
     return table
+
+
+def verdict_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """The same in a table for a notebook: one row a claim."""
+    rows = []
+    for result in results:
+        shown, against = result.closest, result.weakest_falsifier
+        rows.append(
+            {
+                "claim": result.claim.id,
+                "statement": result.claim.title,
+                "closest at": shown.setting["case"],
+                "measured": f"{shown.evidence.measured:.3g}",
+                "bound": f"{_SIGN[shown.evidence.relation]} {shown.evidence.bound:.3g}",
+                "weakest falsifier": f"{against.setting['case']}: {against.evidence.verdict}",
+                "verdict": result.outcome,
+            }
+        )
+    return pd.DataFrame(rows).set_index("claim")
 
 
 def claim_list(claims: Iterable[Claim[Any]]) -> Table:
