@@ -60,9 +60,9 @@ class Record:
     trials : tuple of dict
         What was tried before: learning rate, coefficient, and what came of it. Empty for trials themselves.
     training : float
-        Seconds of one training.
+        Seconds of one training, of a processor: other work on the machine does not count.
     judging : float
-        Seconds of everything after it, a second training for seed consistency included.
+        The same of everything after it, a second training for seed consistency included.
     parameters : int
         Numbers that were trained.
     peak_memory : int

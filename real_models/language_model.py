@@ -1,0 +1,148 @@
+"""A causal language model of transformers with its tokenizer, loaded by name or from a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import sites
+from .sites import Site
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Names of the dtypes in which models are run."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A causal language model in evaluation mode.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        A causal language model of transformers.
+    tokenizer : object or None
+        Its tokenizer; None for models whose tokens are no text.
+    name : str
+        What it was loaded as.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens that it knows."""
+        config: Any = self.model.config
+        return int(config.get_text_config().vocab_size)
+
+    @property
+    def context(self) -> int:
+        """Most tokens in a sequence."""
+        config: Any = self.model.config
+        return int(config.get_text_config().max_position_embeddings)
+
+    def width(self, site: Site) -> int:
+        """Dimension of the activations at a site; ValueError if there is none."""
+        return sites.width(self.model, site)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short digest of names, shapes and a few numbers of all parameters: another model has another."""
+        digest = sha256()
+        for name, parameter in self.model.named_parameters():
+            some = parameter.detach().flatten()[:: max(1, parameter.numel() // 64)][:64].float().cpu()
+            digest.update(f"{name} {tuple(parameter.shape)}".encode() + some.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load(name: str, *, dtype: str = "float32", device: str | torch.device | None = None) -> LanguageModel:
+    """Load a model and its tokenizer by the name of its hub repository, or from a folder.
+
+    Weights must be safetensors: nothing is ever unpickled.
+
+    Parameters
+    ----------
+    name : str
+        E.g. ``gpt2``, ``mistralai/Mistral-7B-v0.1``, or the path of a folder that ``save_pretrained`` wrote.
+    dtype : str
+        In which it is run: ``float32``, ``bfloat16`` or ``float16``.
+    device : str, optional
+        If omitted, the GPU if there is one, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the dtype is unknown, there is no such model or no way to get it, its tokenizer does not belong to it, or
+        memory does not suffice. One sentence says which, and what helps.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    from sasa_theory.bounds.validate import choice
+
+    choice("dtype", dtype, DTYPES)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    folder = Path(name).expanduser()
+    if (name.startswith((".", "/", "~")) or folder.exists()) and not (folder / "config.json").is_file():
+        raise ValueError(f"{name} holds no config.json; give a folder that save_pretrained wrote, or a hub name")
+    try:
+        config = AutoConfig.from_pretrained(name)
+        _check_memory(name, config, DTYPES[dtype], where)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=DTYPES[dtype], use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ImportError, KeyError) as error:
+        raise ValueError(_why(name, error)) from error
+    loaded = LanguageModel(model.eval().requires_grad_(False).to(where), tokenizer, name)
+    if len(tokenizer) > loaded.vocabulary:
+        raise ValueError(
+            f"the tokenizer of {name} has {len(tokenizer)} tokens, the model knows {loaded.vocabulary}; "
+            "they do not belong together"
+        )
+    return loaded
+
+
+def parameters(config: Any) -> int:
+    """Number of parameters of a model of this configuration, without making it."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
+
+
+def _check_memory(name: str, config: Any, dtype: torch.dtype, device: torch.device) -> None:
+    need = parameters(config) * torch.empty((), dtype=dtype).element_size()
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        return
+    if need > free:
+        raise ValueError(
+            f"{name} needs {need / 2**30:.1f} GiB as {str(dtype).removeprefix('torch.')}, {device} has "
+            f"{free / 2**30:.1f} GiB free; try dtype bfloat16 or another device"
+        )
+
+
+def _why(name: str, error: Exception) -> str:
+    """One sentence on why a model cannot be had."""
+    told = str(error)
+    if "gated" in told or "401" in told or "403" in told:
+        return f"{name} is gated: accept its terms on its page and log in with `hf auth login`"
+    if "connect" in told.lower() or "offline" in told.lower() or "couldn't reach" in told.lower():
+        return f"{name} is not on this machine and the hub cannot be reached; give the path of a folder that holds it"
+    if "safetensors" in told:
+        return f"{name} has no weights as safetensors; convert them (pickled weights are never loaded)"
+    return f"there is no model {name}: {told.splitlines()[0]}"
