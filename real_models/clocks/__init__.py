@@ -1,0 +1,1 @@
+"""A really trained transformer whose features are known circles: addition on several clocks."""
