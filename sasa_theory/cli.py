@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from real_models.command import app as real_app
+
 _FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
 _BOARD_WIDTH = 200  # of a ranking, which has a column for each of seven metrics and two of cost
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode="rich")
+app.add_typer(real_app, name="real")
 
 
 @app.callback()
@@ -197,33 +200,112 @@ def bench(
     executor: Annotated[
         str, typer.Option(help="processes, processes:N, dask://host:port or slurm[:name=value,...].")
     ] = "processes",
-    out: Annotated[Path, typer.Option(help="Folder for records.jsonl.", file_okay=False)] = Path("bench"),
+    suite: Annotated[
+        str | None,
+        typer.Option(help="In place of designs: sasa-dimension or sasa-rank, experiments as published and corrected."),
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="Of a suite: reduced (ten minutes on two cores) or paper (its authors': days, on many cores)."
+        ),
+    ] = "reduced",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for records.jsonl; bench, or the suite's name and scale.", file_okay=False),
+    ] = None,
 ) -> None:
     """Rank designs in worlds whose truth is known: same worlds, seeds and budgets, each beside truth and chance.
+
+    A named design may have settings, which are then not tuned: 'sasa/release[penalty_coefficient=10,balance=0]'.
 
     Shows what it costs before it starts. Killed or interrupted, the same command goes on where it was. A class is
     called with width=, columns=, active= (columns that may fire in a row), seed= and sparsity=, as far as it has them.
 
+    --suite runs an experiment of other authors with their designs, settings and metrics, and with what is wrong with
+    them corrected; it shows both side by side and writes table.md.
+
     Exit status: 0 ranked; 2 bad arguments; 3 a run failed; 130 interrupted.
     """
+    from collections.abc import Callable
+    from functools import partial
+
     from rich.console import Console
 
     from sasa_theory.benchmark.command import prepared, ranked
+    from sasa_theory.benchmark.suite_command import prepared_suite, run_suite
 
     console = Console(width=None if sys.stdout.isatty() else _BOARD_WIDTH)
+    folder = out or Path("bench" if suite is None else f"{suite}-{scale}")
+    go: Callable[[], object]
     try:
-        plan, store, pool = prepared(designs or [], tier, against or [], seeds, match, executor, out)
+        if suite is None:
+            plan, store, pool = prepared(designs or [], tier, against or [], seeds, match, executor, folder)
+            go = partial(ranked, plan, store, pool, console)
+        else:
+            chosen, pool = prepared_suite(suite, scale, [*(designs or []), *(against or [])], executor, folder)
+            go = partial(run_suite, chosen, seeds, pool, folder, console)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
+    records = folder / "records.jsonl"
     try:
-        ranked(plan, store, pool, console)
+        go()
     except KeyboardInterrupt:
-        console.print(f"Interrupted; the same command goes on where it was. Records: {store.path}")
+        console.print(f"Interrupted; the same command goes on where it was. Records: {records}")
         raise typer.Exit(130) from None
     except Exception:
         console.print_exception()
-        console.print(f"A run failed; what is done is in {store.path}, and the same command goes on from there.")
+        console.print(f"A run failed; what is done is in {records}, and the same command goes on from there.")
         raise typer.Exit(3) from None
+
+
+@app.command(epilog="Example: sasa-theory notebooks 01 06 --execute --fast --out /tmp/notebooks")
+def notebooks(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Beginnings of names in notebooks/, or paths; all if omitted.", metavar="[NAMES]"),
+    ] = None,
+    execute: Annotated[bool, typer.Option("--execute", help="Execute them and keep what they show.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Claims that train give only a taste.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Tighter intervals and larger d: hours.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the executed notebooks; else each in its place.", file_okay=False)
+    ] = None,
+) -> None:
+    """List the notebooks and whether their outputs are up to date, or execute them.
+
+    Each runs from its first cell to its last, in a fresh kernel of this Python. Claims that `verify --trained` has
+    measured are taken from its folder verify-trained, or from SASA_THEORY_EVIDENCE. One that fails is left as it was.
+
+    Exit status: 0; 2 bad arguments; 3 a cell failed; 130 interrupted.
+    """
+    import importlib.util
+    import os
+
+    from rich.console import Console
+
+    if fast and full:
+        raise typer.BadParameter("choose one of --full and --fast")
+    if importlib.util.find_spec("nbclient") is None:
+        raise typer.BadParameter("notebooks need more packages: pip install 'sasa-theory[notebooks]'")
+    from sasa_theory.notebooks.command import execute_all, notebook_table
+    from sasa_theory.notebooks.document import chosen
+
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    effort: Literal["fast", "quick", "full"] = "full" if full else "fast" if fast else "quick"
+    evidence = Path(os.environ.get("SASA_THEORY_EVIDENCE", "verify-trained"))
+    try:
+        paths = chosen(names or [])
+        if not execute:
+            console.print(notebook_table(paths))
+            return
+        whole = execute_all(paths, effort, evidence, out, console)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NAMES") from None
+    except KeyboardInterrupt:
+        console.print("Interrupted; notebooks that are done are written, and the records of the others are kept.")
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if whole else 3)
 
 
 def main() -> None:

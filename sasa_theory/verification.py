@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast, get_args
 
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -83,12 +84,24 @@ def results(*claim_ids: str, effort: Effort | None = None, seed: int = 0, folder
     claims = select(claim_ids)
     kept = folder or os.environ.get("SASA_THEORY_EVIDENCE")
     with TemporaryDirectory() as nowhere, _workers(None) as executor:
-        path = Path(kept or nowhere) / "evidence.jsonl"
-        try:
-            log = EvidenceLog(path, effort, seed, resume=True)
-        except ValueError:  # of another seed or another state of the program
-            log = EvidenceLog(path, effort, seed)
-        return _measured(plan(claims, effort, seed), log, Console(quiet=True), executor)
+        home = Path(kept or nowhere)
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock"):  # or of two notebooks at work one would lose what it measured
+            log = _kept_log(home, effort, seed)
+            return _measured(plan(claims, effort, seed), log, Console(quiet=True), executor)
+
+
+def _kept_log(folder: Path, effort: Effort, seed: int) -> EvidenceLog:
+    """The log of a run that was the same, else one of its own beside it: what a run measured is not thrown away."""
+    try:
+        path = folder / "evidence.jsonl"
+        return EvidenceLog(path, effort, seed, resume=True)
+    except ValueError:  # of another effort, seed or state of the program
+        path = folder / f"evidence-{effort}-{seed}.jsonl"
+    try:
+        return EvidenceLog(path, effort, seed, resume=True)
+    except ValueError:
+        return EvidenceLog(path, effort, seed)
 
 
 def _measured(tasks: Sequence[Task], log: EvidenceLog, console: Console, executor: ProcessPoolExecutor) -> list[Result]:

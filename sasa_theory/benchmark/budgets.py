@@ -66,9 +66,12 @@ class Size:
         )
 
 
-def reference(config: WorldConfig, active: int) -> Size:
-    """The design of groups that others are matched to, for a world with about ``active`` features in a row."""
-    return Size(ceil(SPARE * config.size), max(config.dims), active)
+def reference(config: WorldConfig, active: int, spare: float = SPARE, rank: int | None = None) -> Size:
+    """The design of groups that others are matched to, for a world with about ``active`` features in a row.
+
+    It has ``spare`` groups for each feature, each of ``rank`` columns, or of the largest feature's dimension if None.
+    """
+    return Size(ceil(spare * config.size), max(config.dims) if rank is None else rank, active)
 
 
 def matched(target: Size, rank: int, match: Match = "columns") -> Size:

@@ -67,7 +67,7 @@ class Costs:
                 self._training[design, world] = _training(contest)
             if (world, purpose) not in self._judging:
                 self._judging[world, purpose] = _judging(contest, purpose)
-        trainings = 2 if purpose == "run" else 1  # a run has a twin
+        trainings = 2 if _some_job(contest, purpose).calibrated else 1  # there is a twin
         return trainings * self._training[design, world] + self._judging[world, purpose]
 
     def _recorded(self, contest: Contest, purpose: Purpose) -> float | None:
@@ -110,7 +110,7 @@ def _judging(contest: Contest, purpose: Purpose) -> float:
 
     def seconds(rows: int) -> float:
         began = time.perf_counter()
-        judge(design, world, rows=rows, only=job.metrics, calibrate=purpose == "run")
+        judge(design, world, rows=rows, only=job.metrics, calibrate=job.calibrated)
         return time.perf_counter() - began
 
     return _extrapolated(seconds, *_ROWS, job.rows)

@@ -1,6 +1,7 @@
 """Who takes part: designs of this package by name, a class in somebody's file, the truth, and chance.
 
-An entrant is given as text, so that it can be sent to any machine: ``sasa/paper``, ``my_design.py:MySAE``, ``oracle``.
+An entrant is given as text, so that it can be sent to any machine: ``sasa/paper``, ``sasa/paper[balance=0]``,
+``my_design.py:MySAE``, ``oracle``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 import torch
 
 from sasa_theory import designs
-from sasa_theory.bounds.validate import choice
 from sasa_theory.designs.config import AtomConfig, DesignConfig, GroupConfig
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.from_file import Factory, factory_from
@@ -24,6 +24,7 @@ from sasa_theory.metrics.rows import Rows
 from synthetic import World
 
 from .budgets import Match, Size, matched
+from .specs import Spec, parsed
 
 ORACLE = "oracle"
 """Name of the entrant that knows the true subspaces."""
@@ -84,18 +85,20 @@ def entrant(spec: str) -> Entrant:
     Parameters
     ----------
     spec : str
-        Name of a design (``sasa-theory designs`` lists them), ``oracle``, or ``file.py:Class``, ``module:Class``.
+        Name of a design (``sasa-theory designs`` lists them), perhaps with settings in brackets (see :mod:`.specs`),
+        ``oracle``, or ``file.py:Class``, ``module:Class``.
 
     Raises
     ------
     ValueError
-        If there is none, with the nearest name, or its file cannot be used.
+        If there is none, with the nearest name, a setting is refused, or its file cannot be used.
     """
     if spec == ORACLE:
         return Truth()
     if ":" in spec or spec.endswith(".py"):
         return Written(spec)
-    return Named(choice("design", spec, [ORACLE, *designs.presets()]))
+    parsed(spec)  # refuses what is wrong with it
+    return Named(spec)
 
 
 @dataclass(frozen=True)
@@ -120,31 +123,36 @@ class Truth(Entrant):
 
 @dataclass(frozen=True)
 class Named(Entrant):
-    """A preset of :mod:`sasa_theory.designs`."""
+    """A preset of :mod:`sasa_theory.designs`, perhaps with some settings of its own, which nothing tunes."""
 
     spec: str
 
     @property
     def trains(self) -> bool:  # type: ignore[override]
         """Whether it is no random dictionary."""
-        return self.spec.partition("/")[0] != "random"
+        return self._parsed.name.partition("/")[0] != "random"
+
+    @cached_property
+    def _parsed(self) -> Spec:
+        return parsed(self.spec)
 
     @cached_property
     def _config(self) -> type[DesignConfig]:
-        return designs.presets()[self.spec].config
+        return designs.presets()[self._parsed.name].config
 
     @property
     def _fields(self) -> dict[str, Any]:
         """Fields of the config and their defaults in this preset; MISSING where there is none."""
         own = {entry.name: entry.default for entry in fields(self._config)}
-        return own | dict(designs.presets()[self.spec].settings)
+        return own | dict(designs.presets()[self._parsed.name].settings) | self._parsed.settings
 
     @property
     def coefficient(self) -> str | None:
-        """The sparsity penalty's or the rank penalty's."""
+        """The sparsity penalty's or the rank penalty's, unless it is set or there is no penalty."""
         if self._fields.get("penalty") == "none":
             return None
-        return next((name for name in _COEFFICIENTS if name in self._fields), None)
+        name = next((name for name in _COEFFICIENTS if name in self._fields), None)
+        return None if name in self._parsed.settings else name
 
     def size(self, target: Size, match: Match, width: int) -> Size:
         """Units of one column for vector designs, of the reference's rank for designs of groups."""
@@ -153,7 +161,7 @@ class Named(Entrant):
     def build(self, world: World, size: Size, seed: int, factor: float | None) -> Design:
         """See :meth:`Entrant.build`."""
         assert issubclass(self._config, AtomConfig | GroupConfig)
-        settings: dict[str, Any] = {"width": world.width}
+        settings: dict[str, Any] = {"width": world.width, **self._parsed.settings}
         groups = issubclass(self._config, GroupConfig)
         settings |= {"groups": size.units, "rank": size.rank} if groups else {"atoms": size.units}
         settings |= {name: size.active for name in _ACTIVE if name in self._fields}
@@ -161,12 +169,12 @@ class Named(Entrant):
             settings["target_l0"] = size.active
         if self.coefficient is not None:
             settings[self.coefficient] = (1.0 if factor is None else factor) * self._middle(world)
-        return designs.get(self.spec, seed=seed, **settings)
+        return designs.get(self._parsed.name, seed=seed, **settings)
 
     def identity(self) -> dict[str, Any]:
         """Name and settings, so that a preset that changes is another entrant."""
         settings = {name: value for name, value in self._fields.items() if isinstance(value, str | int | float | tuple)}
-        return {"name": self.spec, "kind": self._config.kind, "settings": settings}
+        return {"name": self._parsed.name, "kind": self._config.kind, "settings": settings}
 
     def _middle(self, world: World) -> float:
         assert self.coefficient is not None

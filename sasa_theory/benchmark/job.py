@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sasa_theory.designs.contract import Design
-from sasa_theory.metrics import METRICS, Score, judge
+from sasa_theory.metrics import Score, judge, metric
 from sasa_theory.training import Budget, Diverged, Recipe, train
 from sasa_theory.workers import one_thread
 from synthetic import World
@@ -65,7 +65,11 @@ class Job:
     metrics : tuple of str
         Names of metrics.
     purpose : str
-        A run is judged beside null and oracle, and trained once more for its seed consistency; a trial is not.
+        A run may be judged beside null and oracle, and trained once more for its seed consistency; a trial is not.
+    training : tuple of (str, value)
+        Fields of the recipe in which it differs from the defaults, the learning rate aside.
+    thorough : bool
+        Whether a run is judged beside null and oracle, and trained once more.
     """
 
     spec: str
@@ -79,11 +83,18 @@ class Job:
     rows: int
     metrics: tuple[str, ...]
     purpose: Purpose = "run"
+    training: tuple[tuple[str, Any], ...] = ()
+    thorough: bool = True
 
     @property
     def recipe(self) -> Recipe | None:
-        """How it is trained: the defaults for every design, but for the learning rate."""
-        return None if self.lr is None else Recipe(lr=self.lr)
+        """How it is trained: the same for every design, but for the learning rate."""
+        return None if self.lr is None else Recipe(lr=self.lr, **dict(self.training))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether null, oracle and a twin are measured as well."""
+        return self.purpose == "run" and self.thorough
 
     @cached_property
     def key(self) -> str:
@@ -104,9 +115,9 @@ def identity(job: Job) -> dict[str, Any]:
         "recipe": None if recipe is None else recipe.to_dict(),
         "factor": job.factor,
         "rows": job.rows,
-        "calibrated": job.purpose == "run",
-        "metrics": {name: METRICS[name].version for name in sorted(job.metrics)},
-        "twins": twins.VERSION if job.purpose == "run" else None,
+        "calibrated": job.calibrated,
+        "metrics": {name: metric(name).version for name in sorted(job.metrics)},
+        "twins": twins.VERSION if job.calibrated else None,
     }
     values: dict[str, Any] = json.loads(json.dumps(plain))
     return values
@@ -151,22 +162,21 @@ def versions() -> dict[str, str]:
 def _run(job: Job, entered: Entrant, values: dict[str, Any]) -> Record:
     world = World.build(job.arena.config, job.seed)
     judged = _JUDGED + job.seed
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         design = _trained(job, entered, world, job.seed)
     except Diverged as error:
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         return Record(metrics={}, failed=f"training diverged: {error}", training=seconds, **values)
-    trained = time.perf_counter()
-    whole = job.purpose == "run"
-    scores = judge(design, world, rows=job.rows, seed=judged, only=job.metrics, calibrate=whole)
+    trained = time.process_time()
+    scores = judge(design, world, rows=job.rows, seed=judged, only=job.metrics, calibrate=job.calibrated)
     metrics = {name: _measured(score) for name, score in scores.items()}
-    if whole:
+    if job.calibrated:
         metrics |= agreement(design, _twin(job, entered, world), world, job.rows, judged)
     return Record(
         metrics=metrics,
         training=trained - began,
-        judging=time.perf_counter() - trained,
+        judging=time.process_time() - trained,
         parameters=sum(p.numel() for p in design.parameters() if p.requires_grad),
         peak_memory=_peak_memory(),
         **values,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import get_args
 
 from sasa_theory.bounds.validate import choice, count
-from sasa_theory.metrics import METRICS
+from sasa_theory.metrics import METRICS, metric
 
 from .budgets import Match, Size
 from .entrants import Entrant, entrant
@@ -50,18 +50,21 @@ class Contest:
     match: Match
     seeds: int
     metrics: tuple[str, ...]
+    _runs: dict[Choice, tuple[Job, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def trials(self) -> Mapping[Choice, Job]:
-        """Jobs of the search, by what they try."""
+        """Jobs of the search, by what they try; none where there is nothing to choose between."""
         metrics = needed(self.tier, self.match)
         tried = grid(self.entered, self.tier)
+        if len(tried) < 2:
+            return {}
         return {each: replace(self._job(each, HELD_OUT), metrics=metrics, purpose="trial") for each in tried}
 
     def chosen(self, done: Done) -> Choice | None:
         """What the trials chose; None while they are not all done."""
         if not self.trials:
-            return Choice(None, None)
+            return next(iter(grid(self.entered, self.tier)), Choice(None, None))
         records = self._trial_records(done)
         if len(records) < len(self.trials):
             return None
@@ -70,7 +73,11 @@ class Contest:
     def runs(self, done: Done) -> tuple[Job, ...]:
         """Jobs to be ranked; none while the trials are not all done."""
         chosen = self.chosen(done)
-        return () if chosen is None else tuple(self._job(chosen, seed) for seed in range(self.seeds))
+        if chosen is None:
+            return ()
+        if chosen not in self._runs:
+            self._runs[chosen] = tuple(self._job(chosen, seed) for seed in range(self.seeds))
+        return self._runs[chosen]
 
     def told(self, record: Record, done: Done) -> Record:
         """A run's record that also says what was tried before."""
@@ -93,6 +100,8 @@ class Contest:
             factor=chosen.factor,
             rows=self.tier.rows,
             metrics=self.metrics,
+            training=self.tier.training,
+            thorough=self.tier.thorough,
         )
 
 
@@ -128,7 +137,7 @@ class Plan:
     def __post_init__(self) -> None:
         choice("match", self.match, get_args(Match))
         for name in (*self.metrics, *needed(self.tier, self.match)):
-            choice("metric", name, METRICS)
+            metric(name)  # refuses what there is not
         count("seeds", self.tier.seeds if self.seeds is None else self.seeds)
         object.__setattr__(self, "specs", tuple(dict.fromkeys((*self.specs, *BOUNDS))))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -80,7 +81,7 @@ class _Watch:
         self._costs.learn(record)
         left = f"about {duration(self._costs.total(self._done) / self._workers)} left"
         seed = "trial" if record.purpose == "trial" else f"seed {record.seed}"
-        what = f"{record.design} in {record.world}, {seed}"
+        what = escape(f"{record.design} in {record.world}, {seed}")
         if self._console.is_terminal:
             self._progress.update(self._bar, advance=1, description=what, left=left)
         else:
@@ -104,6 +105,6 @@ def _plan_table(plan: Plan, costs: Costs, missing: list[tuple[Contest, int, int]
     for contest, trials, runs in missing:
         if trials or runs:
             seconds = f"{costs.of(contest, 'run' if runs else 'trial'):.1f}"
-            names = contest.entered.label, contest.arena.name, str(contest.size)
+            names = escape(contest.entered.label), contest.arena.name, str(contest.size)
             table.add_row(*names, str(trials), str(runs), seconds)
     return table

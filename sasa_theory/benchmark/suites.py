@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from sasa_theory.bounds.validate import choice
 from sasa_theory.training import Budget
 from synthetic import Feature, Features, WorldConfig, preset
 
-from .budgets import Size, reference
+from .budgets import SPARE, Size, reference
 from .entrants import ORACLE
 
 BASELINES = ("sasa/paper", "topk/signed", "topk", "batch-topk", "matryoshka", "relu")
@@ -32,16 +33,22 @@ class Arena:
         Its declaration; each seed draws another world from it.
     active : int
         Features that a design may use in a row: the fixed number, or what most rows have at most.
+    spare : float
+        Groups of the reference design for each feature; 1 tells every design how many features there are.
+    rank : int or None
+        Columns of a group of the reference design; None: the largest dimension of a feature.
     """
 
     name: str
     config: WorldConfig
     active: int
+    spare: float = SPARE
+    rank: int | None = None
 
     @property
     def size(self) -> Size:
         """The size that all designs are matched to."""
-        return reference(self.config, self.active)
+        return reference(self.config, self.active, self.spare, self.rank)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,11 @@ class Tier:
         Metric by which among them is chosen, on a held-out seed.
     baselines : tuple of str
         Designs to compare with.
+    training : tuple of (str, value)
+        Further fields of the :class:`~sasa_theory.training.Recipe` and their values, for every design.
+    thorough : bool
+        Whether each run also judges truth and chance on its rows, and trains a twin. Where truth and chance take part
+        themselves, and seeds are not compared, that is half the time or less.
     """
 
     name: str
@@ -79,6 +91,8 @@ class Tier:
     factors: tuple[float, ...] = (1 / 3, 1.0, 3.0)
     chosen_by: str = "recovery"
     baselines: tuple[str, ...] = BASELINES
+    training: tuple[tuple[str, Any], ...] = ()
+    thorough: bool = True
 
 
 def tier(name: str) -> Tier:

@@ -85,6 +85,7 @@ def covering_number(
     generator: torch.Generator,
     points: int = POINTS,
     cap: int = CAP,
+    share: float = 1.0,
 ) -> Covering:
     """Cover a feature's unit sphere with units that fire on the rows.
 
@@ -105,6 +106,8 @@ def covering_number(
         Of the points, on the CPU.
     points, cap : int
         Points to cover, and units tried at most.
+    share : float
+        Of the points that suffices, in (0, 1]; ``upper`` is then the number of units for this share.
 
     Raises
     ------
@@ -116,7 +119,8 @@ def covering_number(
     count("points", points)
     count("cap", cap)
     real("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
-    return _cover(observation, spans(observation), feature, k, eps, generator, points, cap)
+    real("share", share, 0.0, 1.0, open_low=True)
+    return _cover(observation, spans(observation), feature, k, eps, generator, points, cap, share)
 
 
 def _cover(
@@ -128,6 +132,7 @@ def _cover(
     generator: torch.Generator,
     points: int = POINTS,
     cap: int = CAP,
+    share: float = 1.0,
 ) -> Covering:
     """The same by the spans of the units, so that many features need them only once."""
     rays = k == 1 and observation.units.rank == 1 and not observation.reconstruction.signed
@@ -136,14 +141,14 @@ def _cover(
         torch.randn(2, points, len(basis), generator=generator, dtype=torch.float64), dim=2
     )
     trial, fresh = sphere.to(bases.device) @ basis
-    chosen, covered, lower = _choose(trial, bases, k, eps, cap, rays)
+    chosen, covered, lower = _choose(trial, bases, k, eps, cap, rays, ceil(share * points))
     reached = int((_distances(fresh, bases[chosen], k, rays) <= _square(eps)).sum())
     sure = float(beta.ppf(1 - CONFIDENCE, reached, points - reached + 1)) if reached else 0.0
     rank, dim = max(1, bases.shape[1]), len(basis)  # where nothing ever fired, the spans have no rows
     return Covering(
         lower=lower,
-        upper=len(chosen) if covered == points else inf,
-        censored=covered < points,
+        upper=len(chosen) if covered >= share * points else inf,
+        censored=covered < share * points,
         chosen=len(chosen),
         covered=covered / points,
         fresh=reached / points,
@@ -181,8 +186,10 @@ def unit_floor(d: int, k: int, rank: int, eps: float, *, share: float = 1.0, sig
     return float(ceil(exp(high) - ROUNDING * exp(high))) if high < log(float(1 << 53)) else exp(min(high, 700.0))
 
 
-def _choose(points: Tensor, bases: Tensor, k: int, eps: float, cap: int, rays: bool) -> tuple[list[int], int, float]:
-    """Units chosen greedily, how many points they cover, and the counting bound for k = 1.
+def _choose(
+    points: Tensor, bases: Tensor, k: int, eps: float, cap: int, rays: bool, goal: int
+) -> tuple[list[int], int, float]:
+    """Units chosen greedily until ``goal`` points are covered, how many are, and the counting bound for k = 1.
 
     Each step takes the unit that covers most of the open points beside the k - 1 best of those chosen before, then the
     one that shortens their residuals most.
@@ -191,7 +198,7 @@ def _choose(points: Tensor, bases: Tensor, k: int, eps: float, cap: int, rays: b
     total = len(points)
     lower = _counting_bound(points, bases, eps, rays) if k == 1 else 1.0
     left, energy = points.square().sum(dim=1, keepdim=True), _energy(points, bases, rays)
-    while len(points) and len(chosen) < min(cap, len(bases)):
+    while total - len(points) < goal and len(chosen) < min(cap, len(bases)):
         if k > 1:
             residuals = _residuals(points, bases[chosen], k - 1)
             left, energy = residuals.square().sum(dim=1, keepdim=True), _energy(residuals, bases, rays)

@@ -9,13 +9,13 @@ from dataclasses import replace
 import torch
 
 from sasa_theory import designs
-from sasa_theory.bounds.validate import choice
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.references import oracle
 from sasa_theory.designs.references.oracle import OracleConfig
 from sasa_theory.seeds import generator_for
 
 from .contract import Metric, Score
+from .named import metric as metric_of
 from .observation import Observation, observe
 from .registry import METRICS
 from .rows import KnownWorld, Rows
@@ -59,7 +59,8 @@ def judge(
     ValueError
         If a metric is unknown, the widths differ, or the decoder is not affine.
     """
-    chosen = [METRICS[choice("metric", name, METRICS)] for name in (METRICS if only is None else only)]
+    names = METRICS if only is None else only
+    chosen = [METRICS[name] if name in METRICS else metric_of(name) for name in names]
     observation = observe(design, world, rows, seed)
     scores = {metric.name: _score(metric, observation) for metric in chosen}
     if not calibrate:
@@ -74,7 +75,7 @@ def judge(
 
 def read(metrics: Iterable[Metric], observation: Observation) -> dict[str, float]:
     """Values of some metrics by name."""
-    return {metric.name: metric.measure(observation).value for metric in metrics}
+    return {metric.name: observation.kept(metric.measure).value for metric in metrics}
 
 
 def random_like(observation: Observation, seed: int = 0) -> list[Design]:
@@ -135,7 +136,7 @@ def _threshold(ungated: Design, rows: Rows) -> float:
 
 
 def _score(metric: Metric, observation: Observation) -> Score:
-    value, each = metric.measure(observation)
+    value, each = observation.kept(metric.measure)
     floor = None if metric.floor is None else metric.floor(observation)
     return Score(metric=metric, value=value, each=each, floor=floor)
 

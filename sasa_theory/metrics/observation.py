@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from .reconstruction import Reconstruction, reconstruction
 from .rows import KnownWorld, Rows
 from .subspaces import Subspaces, observe_subspaces
 from .units import Units
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ class Observation:
     rows: Rows
     units: Units
     bases: tuple[Tensor, ...]
+    _kept: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def kept(self, make: Callable[[Observation], T]) -> T:
+        """What a function makes of this observation; made once, however many metrics ask for it."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        found: T = self._kept[make]
+        return found
 
     @property
     def dims(self) -> Tensor:

@@ -151,6 +151,33 @@ def train(
     return _finished(run, tuple(log.entries))
 
 
+def begin(
+    design: Design, source: Source, stream: Stream, budget: Budget, recipe: Recipe | None = None, *, seed: int = 0
+) -> Run:
+    """A run at its first step, for whoever takes its steps himself, e.g. those of several designs in turn.
+
+    Parameters
+    ----------
+    design, budget, recipe, seed
+        As in :func:`train`.
+    source : Source
+        What is estimated before training is estimated from a stream of its own.
+    stream : Stream
+        Batches of ``budget.batch_size`` rows.
+
+    Raises
+    ------
+    ValueError
+        As :func:`train`.
+    """
+    recipe = recipe or Recipe()
+    if source.width != design.width:
+        raise ValueError(f"the design is of width {design.width}, the source of {source.width}; they must agree")
+    saving = Saving(folder=None, every_steps=0, every_seconds=0.0, identity={})
+    prepared = _prepared(design, recipe).train()
+    return _started(prepared, source, budget, recipe, seed, Processes(), saving, None, stream)
+
+
 def _prepared(design: Design, recipe: Recipe) -> Design:
     """The design as it will be trained.
 
@@ -200,10 +227,11 @@ def _started(
     processes: Processes,
     saving: Saving,
     found: Checkpoint | None,
+    stream: Stream | None = None,
 ) -> Run:
     """The run at its first step, or where the checkpoint stands."""
     generators = {name: torch.Generator().manual_seed(seed + k) for k, name in enumerate(("stream", "resampling"))}
-    stream = _stream(source, processes.share(budget.batch_size), generators["stream"], processes)
+    stream = stream or _stream(source, processes.share(budget.batch_size), generators["stream"], processes)
     anything: object = stream
     if saving.folder is not None and not isinstance(anything, Stream):
         raise ValueError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sasa_theory.claims import CLAIMS, plan, run, select
+from sasa_theory.claims import CLAIMS, plan, run, select, trained_claims
+
+EVERY = {**CLAIMS, **trained_claims()}
 
 
 @pytest.mark.parametrize("claim_id", CLAIMS)
@@ -16,16 +18,16 @@ def test_claim_holds_and_its_falsifiers_fail(claim_id):
     assert {r.task.kind for r in records} == set(wanted)
 
 
-@pytest.mark.parametrize("claim_id", CLAIMS)
+@pytest.mark.parametrize("claim_id", EVERY)
 def test_full_effort_looks_further(claim_id):
-    claim = CLAIMS[claim_id]
+    claim = EVERY[claim_id]
     assert claim.grid("full") != claim.grid("quick")
     assert len(claim.grid("full")) >= len(claim.grid("quick"))
 
 
-@pytest.mark.parametrize("claim_id", CLAIMS)
+@pytest.mark.parametrize("claim_id", EVERY)
 def test_claim_states_itself(claim_id):
-    claim = CLAIMS[claim_id]
+    claim = EVERY[claim_id]
     assert claim.plain.endswith(".")
     assert claim.plain.count(". ") == 0
     assert claim.assumptions

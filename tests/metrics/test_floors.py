@@ -6,14 +6,10 @@ import torch
 from sasa_theory.metrics import METRICS, observe
 
 from . import dictionaries
+from .reading import seen
 
 DICTIONARIES = ("perfect", "split", "merged", "duplicated", "junk")
 LIMITED = [name for name, metric in METRICS.items() if metric.floor is not None]
-
-
-def seen(form: str):
-    known = dictionaries.world()
-    return observe(getattr(dictionaries, form)(known), known, 500)
 
 
 @pytest.mark.parametrize("form", DICTIONARIES)

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.metrics import METRICS, Observation, observe
+from sasa_theory.metrics import observe
 from sasa_theory.metrics.matching import assign
-from synthetic import World
 
 from . import dictionaries
 from .dictionaries import DIMS, WIDTH, Fixed
+from .reading import ROWS, known, value
 
-ROWS = 3000
 seeds = st.integers(0, 2**32 - 1)
-
-
-@cache
-def known() -> World:
-    return dictionaries.world()
-
-
-def value(name: str, observation: Observation) -> float:
-    return METRICS[name].measure(observation).value
 
 
 @pytest.mark.parametrize(("degrees", "recovered"), [(18, 1), (19, 0)])

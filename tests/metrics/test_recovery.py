@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -13,34 +12,16 @@ from hypothesis import strategies as st
 
 from sasa_theory import designs
 from sasa_theory.bounds import random_subspace_cosine
-from sasa_theory.metrics import METRICS, Observation, judge, observe
+from sasa_theory.metrics import METRICS, judge, observe
 from sasa_theory.metrics.judge import random_like
 from sasa_theory.metrics.subspaces import principal
 from synthetic import Feature, Features, Independent, Listed, World, preset
 
 from . import dictionaries
 from .dictionaries import DIMS, WIDTH, Fixed
+from .reading import ROWS, each, known, seen, value
 
-ROWS = 3000
 seeds = st.integers(0, 2**32 - 1)
-
-
-@cache
-def known() -> World:
-    return dictionaries.world()
-
-
-@cache
-def seen(name: str) -> Observation:
-    return observe(getattr(dictionaries, name)(known()), known(), ROWS)
-
-
-def each(name: str, observation: Observation) -> list[float]:
-    return METRICS[name].measure(observation).each.tolist()
-
-
-def value(name: str, observation: Observation) -> float:
-    return METRICS[name].measure(observation).value
 
 
 # What each spoilt truth deserves.

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.metrics import METRICS, Observation, observe
+from sasa_theory.metrics import METRICS, observe
 from sasa_theory.metrics.rows import Rows
-from synthetic import World
 
 from . import dictionaries
 from .dictionaries import WIDTH, Fixed
+from .reading import ROWS, each, known, seen, value
 
-ROWS = 2000
 seeds = st.integers(0, 2**32 - 1)
-
-
-@cache
-def known() -> World:
-    return dictionaries.world()
-
-
-@cache
-def seen(name: str) -> Observation:
-    return observe(getattr(dictionaries, name)(known()), known(), ROWS)
-
-
-def each(name: str, observation: Observation) -> list[float]:
-    return METRICS[name].measure(observation).each.tolist()
-
-
-def value(name: str, observation: Observation) -> float:
-    return METRICS[name].measure(observation).value
 
 
 def test_split_units_fire_exactly_with_their_feature() -> None:

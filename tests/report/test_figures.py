@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.mathtext import math_to_image
 
-from sasa_theory.claims import CLAIMS, Result, plan, select, verify
+from sasa_theory.claims import CLAIMS, Result, plan, select, trained_claims, verify
 from sasa_theory.report.figures import claim_figure, evidence_frame, save_figure
+
+EVERY = {**CLAIMS, **trained_claims()}
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +19,14 @@ def result() -> Result:
     return verify(plan(select(["A5"]), "quick", seed=0))[0]
 
 
-@pytest.mark.parametrize("claim_id", CLAIMS)
+@pytest.mark.parametrize("claim_id", EVERY)
 def test_every_statement_renders(claim_id):
-    math_to_image(f"${CLAIMS[claim_id].statement}$", io.BytesIO(), format="svg")
+    math_to_image(f"${EVERY[claim_id].statement}$", io.BytesIO(), format="svg")
 
 
-@pytest.mark.parametrize("claim_id", CLAIMS)
+@pytest.mark.parametrize("claim_id", EVERY)
 def test_charts_name_fields_of_the_setting(claim_id):
-    claim = CLAIMS[claim_id]
+    claim = EVERY[claim_id]
     for setting in (*claim.grid("quick"), *claim.falsifiers("quick")):
         assert hasattr(setting, "case")
         for field in (claim.chart.x, *claim.chart.by):

@@ -113,7 +113,7 @@ class Sasa(TopGroups):
         """
         if not self._penalise:
             return super().loss_of(x, x_hat, penalties, firings, row_weight)
-        norms = self.norms() * self._norm_weight(x, row_weight)
+        norms = self.norms() * self.penalty_weight(x, row_weight)
         loss = super().loss_of(x, x_hat, penalties | {"nuclear": norms.nansum()}, firings, row_weight)
         return loss._replace(terms=loss.terms | {"nuclear": norms.detach().sum()})
 
@@ -138,7 +138,8 @@ class Sasa(TopGroups):
         """``nuclear_skipped``: number of steps in which the norm of some group could not be computed."""
         return {"nuclear_skipped": self.skipped.tolist()}
 
-    def _norm_weight(self, x: Tensor, row_weight: Tensor | None) -> Tensor:
+    def penalty_weight(self, x: Tensor, row_weight: Tensor | None = None) -> Tensor:
+        """What multiplies the sum of the norms in a step that has a penalty: lambda in the unit ``sum``, shape ()."""
         weight = self.penalty_coefficient * self.config.penalty_every
         if self.config.penalty_unit == "mean":
             return weight / self.n_units

@@ -161,21 +161,42 @@ def group_by_neighbours(design: Design, neighbours: int = 2, least_cosine: float
     ValueError
         If ``neighbours`` is not between 1 and the columns less 1, or ``least_cosine`` not in [-1, 1].
     """
-    neighbours = int(count("neighbours", neighbours, 1, design.columns - 1))
     real("least_cosine", least_cosine, -1, 1)
-    rows = _directions(design)
-    found = []
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        cosines = rows[start : start + _BLOCK_ROWS] @ rows.mT
-        here = torch.arange(len(cosines), device=rows.device)
-        cosines[here, start + here] = -torch.inf
-        best = cosines.topk(neighbours, dim=1)
-        at, rank = (best.values > least_cosine).nonzero(as_tuple=True)
-        found.append(torch.stack((start + at, best.indices[at, rank])))
-    edges = torch.cat(found, dim=1).cpu().numpy()
-    graph = coo_array((edges[0] >= 0, (edges[0], edges[1])), shape=(len(rows), len(rows)))
+    edges, cosines = neighbour_edges(design, neighbours)
+    edges = edges[:, cosines > least_cosine]
+    start, end = edges.cpu().numpy()
+    graph = coo_array((start >= 0, (start, end)), shape=(design.columns, design.columns))
     labels = connected_components(graph, directed=False)[1]
-    return Grouped(design, torch.from_numpy(labels).to(rows.device))
+    return Grouped(design, torch.from_numpy(labels).to(edges.device))
+
+
+def neighbour_edges(design: Design, neighbours: int) -> tuple[Tensor, Tensor]:
+    """The graph of nearest decoder rows: each column with those of largest cosine with it.
+
+    Returns
+    -------
+    edges : Tensor of int, shape (2, columns * neighbours)
+        From column to neighbour.
+    cosines : Tensor, shape (columns * neighbours,)
+        Of their decoder rows; 0 where one of them adds nothing.
+
+    Raises
+    ------
+    ValueError
+        If ``neighbours`` is not between 1 and the columns less 1.
+    """
+    neighbours = int(count("neighbours", neighbours, 1, design.columns - 1))
+    rows = _directions(design)
+    every = torch.arange(len(rows), device=rows.device)
+    near, cosines = [], []
+    for block in every.split(_BLOCK_ROWS):
+        found = rows[block] @ rows.mT
+        found[block - block[0], block] = -torch.inf
+        best = found.topk(neighbours, dim=1)
+        near.append(best.indices)
+        cosines.append(best.values)
+    edges = torch.stack((every.repeat_interleave(neighbours), torch.cat(near).flatten()))
+    return edges, torch.cat(cosines).flatten()
 
 
 @torch.no_grad()
