@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from . import sites
+from .free_memory import free_memory
 from .sites import Site
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -123,13 +123,8 @@ def parameters(config: Any) -> int:
 
 def _check_memory(name: str, config: Any, dtype: torch.dtype, device: torch.device) -> None:
     need = parameters(config) * torch.empty((), dtype=dtype).element_size()
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        return
-    if need > free:
+    free = free_memory(device)
+    if free is not None and need > free:
         raise ValueError(
             f"{name} needs {need / 2**30:.1f} GiB as {str(dtype).removeprefix('torch.')}, {device} has "
             f"{free / 2**30:.1f} GiB free; try dtype bfloat16 or another device"

@@ -75,8 +75,9 @@ class ClockWorld:
         return Memory(self.x).batches(batch_size, generator, shard)
 
     def sample(self, n: int, generator: torch.Generator, truth: str = "support") -> Sample:
-        """Draw rows with replacement; a firing's slice is what of the row lies in its feature's subspace."""
-        rows = torch.randint(len(self.x), (int(count("n", n)),), generator=generator)
+        """Draw rows, none twice before each has come once; a firing's slice is what lies in its feature's subspace."""
+        passes = -(-int(count("n", n)) // len(self.x))
+        rows = torch.cat([torch.randperm(len(self.x), generator=generator) for _ in range(passes)])[:n]
         x, features = self.x[rows], self.taught.lesson.clocks.clock[rows]
         contributions = None
         if truth == "contributions":

@@ -90,7 +90,7 @@ def test_the_state_of_another_stream_is_refused(other, field):
 def test_shards_read_different_documents():
     shards = [as_set(next(stream(size=35, shard=(k, 2)))) for k in (0, 1)]
     assert shards[0] != shards[1]
-    with pytest.raises(ValueError, match="^shard of the state"):
+    with pytest.raises(ValueError, match=r"^shard of the state"):
         stream(shard=(0, 2)).load_state_dict(stream(shard=(1, 2)).state_dict())
 
 

@@ -1,0 +1,158 @@
+"""Designs on a clock transformer's residual stream: trained over several seeds, judged against the known circles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sasa_theory import designs
+from sasa_theory.designs.contract import Design
+from sasa_theory.designs.layer_norm import LayerNormed
+from sasa_theory.metrics import METRICS, Observation, observe
+from sasa_theory.metrics.irreducibility import irreducibilities
+from sasa_theory.metrics.judge import random_like, true_subspaces
+from sasa_theory.training import Budget, Ensemble, Recipe, train
+
+from .rotation import Circle, fitted, moved, of_subspace, of_units, random_subspace, ranked
+from .separation import frequencies
+from .world import ClockWorld
+
+LARGE = 9
+"""Hours that a clock must have to be judged: class means of fewer are few, and have a large part in common."""
+
+OF_CLOCKS = ("units_90", "units_entropy", "units_at_once", "served", "capture", "recovery", "exact_dimension")
+"""Metrics that have a value for each clock."""
+
+OF_ALL = ("ev", "l0_columns", "l0_bits")
+"""Metrics of all rows together."""
+
+BATCH = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """A design and how it is trained.
+
+    Attributes
+    ----------
+    design : str
+        Name of a preset.
+    settings : mapping
+        Of the preset, but for the width.
+    lr : float
+        Learning rate.
+    steps : int
+        Of :data:`BATCH` rows.
+    """
+
+    design: str
+    settings: Mapping[str, Any]
+    lr: float = 1e-2
+    steps: int = 600
+
+
+def trained(entrant: Entrant, world: ClockWorld, seeds: Iterable[int]) -> list[Design]:
+    """The design trained once for each seed, behind token-level layer norm: clocks of large radius then weigh no more.
+
+    Members differ in their initial weights; they see the same batches.
+    """
+    members = [designs.get(entrant.design, width=world.width, seed=seed, **entrant.settings) for seed in seeds]
+    budget = Budget(tokens=entrant.steps * BATCH, batch_size=BATCH)
+    recipe = Recipe(lr=entrant.lr, normalise="layer_norm")
+    found = train(Ensemble(members), world, budget, recipe, progress=False).design
+    assert isinstance(found, Ensemble)
+    return [member.eval() for member in found.split()]
+
+
+def large(world: ClockWorld) -> list[int]:
+    """Numbers of the clocks of at least :data:`LARGE` hours; of all clocks if there is none."""
+    hours = world.taught.lesson.clocks.hours
+    return [i for i, p in enumerate(hours) if p >= LARGE] or list(range(len(hours)))
+
+
+def judged(design: Design, world: ClockWorld) -> dict[str, list[float]]:
+    """Metrics of a design on all rows: for each large clock, or one value for all rows.
+
+    Besides those of :data:`OF_CLOCKS` and :data:`OF_ALL`, the mixture index and the separability of what each clock's
+    main unit adds, and ``irreducibility``, ``(1 - M) S`` in bits.
+    """
+    return _values(observe(design, world, rows=len(world.x)))
+
+
+def calibrated(design: Design, world: ClockWorld) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """The same of a random dictionary of the design's shape, and of the true subspaces."""
+    observation = observe(design, world, rows=len(world.x))
+    random = random_like(observation)[0]
+    return judged(random, world), judged(true_subspaces(observation), world)
+
+
+def rotations(
+    world: ClockWorld, sasa: Design, vectors: Mapping[str, Design], seed: int
+) -> dict[str, dict[str, list[float]]]:
+    """The causal test of each large clock, see :mod:`.rotation`, in every arm that has to be told from the others.
+
+    Parameters
+    ----------
+    world : ClockWorld
+        The clocks.
+    sasa : Design
+        Design of groups; its arm is the one group that adds most on the clock.
+    vectors : mapping of str to Design
+        Designs of atoms. Each has three arms: its best atom, as many of its best atoms as the group has columns, and as
+        many as together add the energy that is nearest to the group's.
+    seed : int
+        Of random subspaces of the group's rank.
+
+    Returns
+    -------
+    dict
+        ``moved``: share of moved answers by arm, for each clock; ``atoms``: how many atoms the last kind of arm took.
+    """
+    clocks = world.taught.lesson.clocks
+    moves: dict[str, list[float]] = {}
+    atoms: dict[str, list[float]] = {}
+    for i in large(world):
+        waves = tuple(frequencies(world, i))
+        x = world.x[(clocks.clock == i) & clocks.seen]
+        group = ranked(sasa, x)
+        rank = int((sasa.units() == group.order[0]).sum())
+        views = {"SASA: its group": of_units(sasa, group.order[:1])}
+        for name, design in vectors.items():
+            best = ranked(design, x)
+            number = best.number(float(group.energies[0]))
+            views[f"{name}: best atom"] = of_units(design, best.order[:1])
+            views[f"{name}: {rank} atoms"] = of_units(design, best.order[:rank])
+            views[f"{name}: same energy"] = of_units(design, best.order[:number])
+            atoms.setdefault(name, []).append(float(number))
+        views["random subspace"] = of_subspace(random_subspace(world.width, rank, seed), world.bias)
+        views["true subspace"] = of_subspace(world.basis(i), world.bias)
+        for arm, view in views.items():
+            moves.setdefault(arm, []).append(moved(world, i, fitted(world, i, view, waves)))
+        nothing = Circle(lambda x: x, world.bias, x.new_zeros(2 * len(waves), world.width), waves)
+        moves.setdefault("no edit", []).append(moved(world, i, nothing))
+    return {"moved": moves, "atoms": atoms}
+
+
+def _values(observation: Observation) -> dict[str, list[float]]:
+    world = observation.rows.world
+    assert isinstance(world, ClockWorld)
+    chosen = large(world)
+    values = {name: [observation.kept(METRICS[name].measure).value] for name in OF_ALL}
+    for name in OF_CLOCKS:
+        each = observation.kept(METRICS[name].measure).each
+        assert each is not None
+        values[name] = each.double()[chosen].tolist()
+    indices = [irreducibilities(observation)[i] for i in chosen]
+    for name in ("mixture", "separability", "score"):
+        values["irreducibility" if name == "score" else name] = [
+            torch.nan if one is None else float(getattr(one, name)) for one in indices
+        ]
+    return values
+
+
+def inner(design: Design) -> Design:
+    """The design that sees normalised rows."""
+    return design.inner if isinstance(design, LayerNormed) else design

@@ -1,0 +1,59 @@
+"""What commands share: one sentence where something cannot be done, exit statuses, threads and the console."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
+
+
+@contextmanager
+def refusals(hint: str | None = None) -> Iterator[None]:
+    """What cannot be done ends with one sentence and exit status 2, Ctrl-C with 130, what is our fault with 3."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from None
+    except ImportError as error:
+        what = f"language models need more packages ({error}): pip install 'sasa-theory[real]'"
+        raise typer.BadParameter(what, param_hint=hint) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except Exception:
+        from rich.console import Console
+
+        Console(stderr=True).print_exception()
+        raise typer.Exit(3) from None
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use so many threads; its own number if None."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def quiet() -> None:
+    """No bars of transformers for weights that are read in a moment."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, or as :data:`FILE_WIDTH`."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)

@@ -1,0 +1,186 @@
+"""Experiments carried out: a folder with the experiment, checkpoints and log, and at the end the trained design."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sasa_theory.designs.contract import Design
+from sasa_theory.designs.saving.storage import load as load_design
+from sasa_theory.designs.saving.storage import save
+from sasa_theory.training.checkpoints import steps
+from sasa_theory.training.processes import Processes
+from sasa_theory.training.settings import flat
+from sasa_theory.training.trainer import train
+
+from .activations import Activations
+from .corpora import Corpus
+from .experiment import Experiment, open_corpus
+from .fetch import model_path
+from .language_model import LanguageModel, load
+from .resources import check_memory, memory, time_needed, told
+
+EXPERIMENT, DESIGN = "experiment.json", "design"
+"""Names in a run's folder: what was asked for, and what came out."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment with its parts loaded.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        What was asked for.
+    source : Activations
+        The language model's activations.
+    design : Design
+        With fresh weights, on the model's device.
+    """
+
+    experiment: Experiment
+    source: Activations
+    design: Design
+
+
+def prepare(experiment: Experiment, language: LanguageModel | None = None, corpus: Corpus | None = None) -> Prepared:
+    """Load model and text and build the design; whatever cannot work is refused here.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to do.
+    language, corpus : optional
+        In place of those that it names.
+
+    Raises
+    ------
+    ValueError
+        If the model, its site or the text cannot be had, a setting is impossible, or memory does not suffice.
+    """
+    source = source_of(experiment, language, corpus)
+    language = source.language
+    design = experiment.build(source.width)
+    batch_size = experiment.budget.batch_size
+    check_memory(memory(language, source.width, experiment.harvest, design, batch_size), language.device)
+    return Prepared(experiment, source, design.to(language.device))
+
+
+def source_of(
+    experiment: Experiment, language: LanguageModel | None = None, corpus: Corpus | None = None
+) -> Activations:
+    """The activations that an experiment names, or those of another model or text at the same site.
+
+    Raises
+    ------
+    ValueError
+        If the model, its site or the text cannot be had.
+    """
+    corpus = corpus or open_corpus(experiment.corpus)  # first, for it is quickly found missing
+    language = language or load(model_path(experiment.model), dtype=experiment.dtype)
+    return Activations(language, experiment.site, corpus, experiment.harvest)
+
+
+def estimate(prepared: Prepared) -> str:
+    """Memory and time of the run, in a few lines."""
+    experiment, language = prepared.experiment, prepared.source.language
+    need = memory(language, prepared.source.width, experiment.harvest, prepared.design, experiment.budget.batch_size)
+    return told(need, time_needed(language, experiment.site, experiment.harvest, prepared.design, experiment.budget))
+
+
+def carry_out(
+    prepared: Prepared, folder: Path, *, resume: bool = False, progress: bool = True, log_every: int = 50, **saving: Any
+) -> Design:
+    """Train, and leave the design in ``folder/design``.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What to train on what.
+    folder : Path
+        New, empty, or that of the same experiment if ``resume``.
+    resume : bool
+        Continue from the last checkpoint; a run that is done already is left as it is.
+    progress, log_every
+        As in :func:`sasa_theory.training.train`.
+    **saving
+        ``checkpoint_steps`` and ``checkpoint_seconds``, as there.
+
+    Raises
+    ------
+    ValueError, OSError, Diverged, KeyboardInterrupt
+        As :func:`sasa_theory.training.train`; ValueError also if the folder is another experiment's.
+    """
+    experiment, first = prepared.experiment, Processes().rank == 0
+    fresh = claim(folder, experiment, resume=resume)
+    if (folder / DESIGN).is_dir():
+        return load_design(folder / DESIGN).to(prepared.source.language.device).eval()
+    try:
+        trained = train(
+            prepared.design,
+            prepared.source,
+            experiment.budget,
+            experiment.recipe,
+            seed=experiment.seed,
+            folder=folder,
+            resume=resume,
+            progress=progress,
+            log_every=log_every,
+            **saving,
+        )
+    except ValueError:
+        if fresh and not steps(folder):  # nothing came of it that could be resumed
+            (folder / EXPERIMENT).unlink(missing_ok=True)
+        raise
+    design = trained.average or trained.design
+    if first:
+        metadata = {"model_name": experiment.model, "hook_name": hook_name(experiment)}
+        save(design, folder / DESIGN, metadata)
+    return design
+
+
+def hook_name(experiment: Experiment) -> str:
+    """The site as TransformerLens spells it."""
+    return f"blocks.{experiment.site.block}.hook_{experiment.site.stream}"
+
+
+def claim(folder: Path, experiment: Experiment, *, resume: bool) -> bool:
+    """Write the experiment into a new folder, or see that it is the one that is there; whether the folder was new.
+
+    Raises
+    ------
+    ValueError
+        If there is another one, or the same one is not to be resumed; the message names the first field that differs.
+    """
+    path = folder / EXPERIMENT
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(experiment.to_json(), encoding="utf-8")
+        temporary.replace(path)
+        return True
+    before, now = flat(Experiment.read(path).to_dict()), flat(experiment.to_dict())
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            raise ValueError(
+                f"{folder} holds another experiment: {name} was {before.get(name)!r}, got {now.get(name)!r}; "
+                "set it back, or name another folder"
+            )
+    if not resume and Processes().size == 1:
+        raise ValueError(f"{folder} holds this experiment already; continue it with --resume, or name another folder")
+    return False
+
+
+def trained_design(folder: Path) -> Design:
+    """The design that a finished run left.
+
+    Raises
+    ------
+    ValueError
+        If the run is not finished.
+    """
+    if not (folder / DESIGN).is_dir():
+        raise ValueError(f"{folder} holds no trained design yet; finish it by: sasa-theory real train ... --resume")
+    return load_design(folder / DESIGN).eval()
