@@ -10,7 +10,6 @@ import torch
 
 from sasa_theory import designs
 from sasa_theory.designs.contract import Design
-from sasa_theory.designs.layer_norm import LayerNormed
 from sasa_theory.metrics import METRICS, Observation, observe
 from sasa_theory.metrics.irreducibility import irreducibilities
 from sasa_theory.metrics.judge import random_like, true_subspaces
@@ -51,7 +50,7 @@ class Entrant:
     design: str
     settings: Mapping[str, Any]
     lr: float = 1e-2
-    steps: int = 600
+    steps: int = 1500
 
 
 def trained(entrant: Entrant, world: ClockWorld, seeds: Iterable[int]) -> list[Design]:
@@ -151,8 +150,3 @@ def _values(observation: Observation) -> dict[str, list[float]]:
             torch.nan if one is None else float(getattr(one, name)) for one in indices
         ]
     return values
-
-
-def inner(design: Design) -> Design:
-    """The design that sees normalised rows."""
-    return design.inner if isinstance(design, LayerNormed) else design

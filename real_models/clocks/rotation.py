@@ -104,8 +104,8 @@ def fitted(world: ClockWorld, i: int, view: View, frequencies: tuple[int, ...] =
 def moved(world: ClockWorld, i: int, circle: Circle, site: Site = LAST_BLOCK) -> float:
     """Share of answers that move by j hours when the circle is turned by j hours.
 
-    Over all held-out inputs of clock i and all j = 1, ..., p - 1; an answer has moved if it is ``a + b + j`` on the same
-    clock.
+    Over all held-out inputs of clock i and all j = 1, ..., p - 1; an answer has moved if it is ``a + b + j`` on
+    the same clock.
 
     Parameters
     ----------

@@ -6,9 +6,8 @@ Every change is also made in controls of the same rank: random subspaces, other 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import pi
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,12 +19,9 @@ from sasa_theory.bounds.validate import Floats
 from ..fidelity import Estimate
 from ..language_model import LanguageModel
 from ..sites import Site, replaced
-from .circle import places
-from .pieces import Piece, span
+from .changes import Change, kept, projected, random_removed, removed, turned
+from .pieces import Piece
 from .prompts import Prompts
-
-Change = Callable[[Tensor], Tensor]
-"""Rows at labels, shape (rows, width), float32 on the CPU, to what takes their place."""
 
 What = Literal["remove", "project out", "keep", "turn"]
 
@@ -153,7 +149,7 @@ def read_out(
     tokens : sequence of int
         Token of each label.
     change : callable, optional
-        See :data:`Change`.
+        See :data:`~real_models.concepts.changes.Change`.
 
     Raises
     ------
@@ -255,47 +251,6 @@ def causal(
     )
 
 
-def removed(piece: Piece) -> Change:
-    """Take away what a piece adds."""
-    return lambda x: x - piece.added(x)
-
-
-def projected(basis: Tensor, neutral: Tensor) -> Change:
-    """Give rows the coordinates of a neutral row in a subspace."""
-    return lambda x: x - _inside(x - neutral.to(x), basis)
-
-
-def kept(basis: Tensor, neutral: Tensor) -> Change:
-    """Give rows the coordinates of a neutral row everywhere but in a subspace."""
-    return lambda x: neutral.to(x) + _inside(x - neutral.to(x), basis)
-
-
-def turned(basis: Tensor, means: Floats, labels: float) -> Change:
-    """Turn the circle of the labels' means within a subspace by so many labels.
-
-    The means there are fitted by ``c + cos(a) u + sin(a) v``, a the angle of each label; coordinates along u and v are
-    turned, so that an ellipse is turned within itself.
-
-    Raises
-    ------
-    ValueError
-        If the fit has no two dimensions, as in subspaces of rank 1.
-    """
-    here = torch.from_numpy(means) @ basis.mT
-    axes = torch.linalg.pinv(torch.from_numpy(places(len(means), cyclic=True))) @ (here - here.mean(dim=0))
-    if len(span(axes)) < 2:
-        raise ValueError("there is no circle to be turned: the labels' means lie on a line in this subspace")
-    angle = 2 * pi * labels / len(means)
-    turn = torch.tensor([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], dtype=torch.float64)
-    centre, there = here.mean(dim=0), torch.linalg.pinv(axes)
-
-    def change(x: Tensor) -> Tensor:
-        t = (x.double() @ basis.mT - centre) @ there
-        return x + ((t @ turn - t) @ axes @ basis).to(x)
-
-    return change
-
-
 def _changes(
     arm: Arm, reference: Piece | None, means: Floats, neutral: Tensor, cyclic: bool, generator: torch.Generator
 ) -> dict[What, list[tuple[int, Change]]]:
@@ -304,20 +259,9 @@ def _changes(
     if arm.piece is not None:
         found["remove"] = [(0, removed(arm.piece))]
     elif arm.random and reference is not None:
-        found["remove"] = [(0, _random_removed(basis, reference, generator)) for basis in arm.bases]
+        found["remove"] = [(0, random_removed(basis, reference, generator)) for basis in arm.bases]
     found["project out"] = [(0, projected(basis, neutral)) for basis in arm.bases]
     found["keep"] = [(0, kept(basis, neutral)) for basis in arm.bases]
     if cyclic and len(arm.bases[0]) > 1:
         found["turn"] = [(turn, turned(basis, means, turn)) for basis in arm.bases for turn in TURNS]
     return found
-
-
-def _random_removed(basis: Tensor, reference: Piece, generator: torch.Generator) -> Change:
-    """Take away a random vector of a subspace, the same in all rows, as long as what the reference adds in each."""
-    mixed = torch.randn(len(basis), generator=generator, dtype=torch.float64) @ basis
-    direction = mixed / mixed.norm()
-    return lambda x: x - reference.added(x).norm(dim=1, keepdim=True) * direction.to(x)
-
-
-def _inside(x: Tensor, basis: Tensor) -> Tensor:
-    return x @ basis.to(x).mT @ basis.to(x)

@@ -59,10 +59,9 @@ def study_runs(
                 f"{folder} is of {other.model} at {other.site}, {folders[0]} of {first.model} at {first.site}; "
                 "rivals must share model and site"
             )
-    designs: Mapping[str, Design] = {
-        _called(each, k): trained_design(folder)
-        for k, (folder, each) in enumerate(zip(folders, experiments, strict=True))
-    }
+    names_of = [each.design for each in experiments]
+    called = [name if names_of.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(names_of, 1)]
+    designs: Mapping[str, Design] = {name: trained_design(folder) for name, folder in zip(called, folders, strict=True)}
     source = source_of(first if corpus is None else replace(first, corpus=corpus))
     language = source.language
     designs = {name: design.to(language.device) for name, design in designs.items()}
@@ -74,7 +73,6 @@ def study_runs(
     units = {name: best_unit(judged, labelled)[1] for name, labelled in seen.items()}
     for each in wanted:
         others = {name: piece for name, piece in units.items() if name != each.name}
-        asked = interventions and bool(each.lists)
         yield study(
             language,
             first.site,
@@ -82,7 +80,7 @@ def study_runs(
             seen[each.name],
             designs,
             others=others,
-            interventions=asked,
+            interventions=interventions,
             draws=draws,
             seed=seed,
         )
@@ -95,8 +93,3 @@ def write(found: Sequence[ConceptStudy], path: Path) -> None:
         json.dumps([each.to_dict() for each in found], indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
     temporary.replace(path)
-
-
-def _called(experiment: Experiment, number: int) -> str:
-    """A design's name; numbered from the second on, for rivals may be of one kind."""
-    return experiment.design if not number else f"{experiment.design} ({number})"

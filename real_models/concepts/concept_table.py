@@ -17,7 +17,7 @@ def circle_table(found: ConceptStudy) -> Table:
     what = "in brackets: what permuted labels give, and the share of permutations that reach the value"
     table = Table(title=f"{found.concept}: {labels}; {what}", title_justify="left")
     for head in _HEADS:
-        table.add_column(head, justify="left" if head == "of" else "right")
+        table.add_column(head, justify="left" if head == "of" else "right", no_wrap=head != "of")
     table.add_row("activations", *[""] * 5, *_fit(found.activations))
     for each in found.held:
         firing = each.firing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,8 +67,3 @@ def random_subspaces(rank: int, width: int, number: int, generator: torch.Genera
     """Orthonormal bases of random subspaces, each of shape (rank, width)."""
     normal = torch.randn(number, width, rank, generator=generator, dtype=torch.float64)
     return list(torch.linalg.qr(normal).Q.mT)
-
-
-def together(bases: Sequence[Tensor]) -> Tensor:
-    """Orthonormal basis of the sum of subspaces."""
-    return span(torch.cat(list(bases)))

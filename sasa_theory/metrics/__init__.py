@@ -1,6 +1,7 @@
 """Metrics on units: what a design makes of a world whose truth is known, beside chance, truth and theory."""
 
 from .as_published import AS_PUBLISHED
+from .certificate import Certificate, certify
 from .clustering import Redundancy, redundancy
 from .consistency import Consistency, consistency
 from .contract import Metric, Reading, Score
@@ -14,6 +15,7 @@ from .registry import METRICS
 __all__ = [
     "AS_PUBLISHED",
     "METRICS",
+    "Certificate",
     "Consistency",
     "Covering",
     "Metric",
@@ -22,6 +24,7 @@ __all__ = [
     "Reconstruction",
     "Redundancy",
     "Score",
+    "certify",
     "consistency",
     "covering_number",
     "judge",

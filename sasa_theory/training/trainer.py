@@ -231,7 +231,8 @@ def _started(
 ) -> Run:
     """The run at its first step, or where the checkpoint stands."""
     generators = {name: torch.Generator().manual_seed(seed + k) for k, name in enumerate(("stream", "resampling"))}
-    stream = stream or _stream(source, processes.share(budget.batch_size), generators["stream"], processes)
+    if stream is None:
+        stream = _stream(source, processes.share(budget.batch_size), generators["stream"], processes)
     anything: object = stream
     if saving.folder is not None and not isinstance(anything, Stream):
         raise ValueError(

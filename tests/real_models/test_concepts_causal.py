@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from real_models.concepts.causal import Arm, causal, kept, projected, read_out, removed, turned
+from real_models.concepts.causal import Arm, causal, read_out
+from real_models.concepts.changes import kept, projected, removed, turned
 from real_models.concepts.finding import class_means, gather_labelled
 from real_models.concepts.lexicon import concept, label_tokens
 from real_models.concepts.pieces import Piece, random_subspaces
@@ -73,8 +74,8 @@ def test_padding_changes_nothing(setting) -> None:
     assert np.allclose(read_out(language, SITE, alone, tokens).labels, whole.labels[:1])
 
 
-def test_changes_by_hand(setting) -> None:
-    _, _, _, _, neutral = setting
+def test_changes_by_hand() -> None:
+    neutral = torch.randn(worded.WIDTH, generator=torch.Generator().manual_seed(1))
     piece = Piece(worded.planes(0.4), (1,))
     x = torch.randn(9, worded.WIDTH, generator=torch.Generator().manual_seed(0))
     basis = piece.basis.float()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -122,8 +124,24 @@ def test_atoms_are_taken_until_they_carry_the_energy(seen) -> None:
     assert set(strongest(design, seen, energy=0.8).units) == {0, 1}
 
 
-def test_a_piece_adds_what_its_units_add_in_a_layer_normed_design_too() -> None:
-    design = get("sasa/paper", seed=0, width=12, groups=6, rank=3, active=2)
+def test_atoms_that_fire_everywhere_are_not_taken(seen) -> None:
+    always = 3 * worded.axes()[8]
+    shifted = replace(
+        seen,
+        x=tuple(x + always for x in seen.x),
+        others=tuple(x + always for x in seen.others),
+        background=seen.background + always,
+    )
+    assert set(strongest(worded.atoms(), shifted, number=2).units) == {0, 1}
+
+
+@pytest.mark.parametrize("name", ["sasa/paper", "sasa/release"])
+def test_a_piece_adds_what_its_units_add_whatever_the_bias(name: str) -> None:
+    design = get(name, seed=0, width=12, groups=6, rank=3, active=2)
+    with torch.no_grad():  # fresh biases are 0
+        for parameter in design.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.5)
     x = 5 * torch.randn(20, 12, generator=torch.Generator().manual_seed(1)) + 3
     everything = tuple(range(design.n_units))
     with torch.no_grad():
@@ -159,5 +177,9 @@ def test_a_study_holds_unit_rivals_and_effects(language, seen) -> None:
     plain = found.to_dict()
     assert plain["held"][0]["circle"]["score"]["value"] == 1
     assert len(plain["lists"]["effects"]) == len(found.lists.effects)
+    again = {"atoms": worded.atoms(), "others": worded.atoms()}
+    alike = study(language, SITE, concept("weekdays"), seen, again, interventions=False)
+    assert [len(each.units) for each in alike.held[1:3]] == [1, 1]  # as many columns as one atom has
+    assert alike.lists is None
     with pytest.raises(ValueError, match="at least one design"):
         study(language, SITE, concept("weekdays"), seen, {})
