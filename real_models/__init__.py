@@ -1,1 +1,1 @@
-"""The metrics of this project on language models; holds only what exists, which is nothing yet."""
+"""The metrics of this project on language models: where activations are read, how they are trained on and judged."""
