@@ -71,8 +71,9 @@ def find(claim_id: str) -> Claim[Any]:
     """
     if claim_id in CLAIMS:
         return CLAIMS[claim_id]
-    everything = {**CLAIMS, **trained_claims()}
-    return everything[choice("claim", claim_id.upper(), everything)]
+    everything, asked = {**CLAIMS, **trained_claims()}, claim_id.upper()
+    family = [name for name in everything if name[0] == asked[:1]]  # A5 is nearer to A6 than T6 is
+    return everything[choice("claim", asked, family or everything)]
 
 
 def select(ids: Iterable[str] | None = None, *, trained: bool = False) -> list[Claim[Any]]:
