@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +19,12 @@ State = Literal["up to date", "edited since", "not executed"]
 _NOTE = "sasa_theory"  # key of what is noted in a notebook's metadata
 
 
-def chosen(names: Iterable[str], folder: Path = FOLDER) -> list[Path]:
+def chosen(names: Sequence[str], folder: Path = FOLDER) -> list[Path]:
     """Notebooks by name, in the order given; all of the folder, in order of their numbers, if none is named.
 
     Parameters
     ----------
-    names : iterable of str
+    names : sequence of str
         Paths that end with ``.ipynb``, or the beginning of names in the folder: ``06`` or ``06_judge_your_own_sae``.
     folder : Path
         Where to look.
@@ -32,9 +32,11 @@ def chosen(names: Iterable[str], folder: Path = FOLDER) -> list[Path]:
     Raises
     ------
     ValueError
-        If there is no such notebook, with the nearest, or several begin so.
+        If there is no such notebook, with the nearest, or several begin so; or the folder holds none.
     """
     there = sorted(folder.glob("*.ipynb"))
+    if not there and not all(name.endswith(".ipynb") for name in names or [""]):
+        raise ValueError(f"there are no notebooks in {folder}/: go to the folder of the project, or give paths")
     return [_one(name, there) for name in names] or there
 
 

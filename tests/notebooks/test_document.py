@@ -87,3 +87,10 @@ def test_outputs_do_not_tell_whose_machine_it_was(notebook, tmp_path):
     assert (first.data["image/png"], second.text, metadata) == ("0x7f5fb0bf", ". 0xff", {"alt": "kept"})
     assert notebook.metadata["kernelspec"]["name"] == "python3"
     assert notebook.metadata["language_info"] == {"name": "python"}
+
+
+@pytest.mark.parametrize("names", [[], ["06"]])
+def test_a_folder_without_notebooks_is_refused(tmp_path, names):
+    with pytest.raises(ValueError, match="go to the folder of the project"):
+        chosen(names, tmp_path)
+    assert chosen([str(tmp_path / "own.ipynb")], tmp_path) == [tmp_path / "own.ipynb"]
