@@ -13,7 +13,7 @@ from sasa_theory.benchmark.records import Record
 from sasa_theory.benchmark.shipped import shipped
 from sasa_theory.benchmark.suites import BASELINES, tier
 
-SHIPPED = ("smoke",)
+SHIPPED = ("smoke", "standard")
 
 
 @cache
