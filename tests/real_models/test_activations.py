@@ -78,6 +78,25 @@ def test_a_stream_goes_on_with_the_same_batch(before):
         torch.testing.assert_close(next(resumed), next(whole), rtol=0, atol=0)
 
 
+def test_a_stream_that_is_resumed_does_not_harvest_its_beginning_first(monkeypatch):
+    whole = stream()
+    for _ in range(6):  # into the second chunk
+        next(whole)
+    begun, again, rows = [], source(), Activations.rows
+
+    def seen(self, sequences, number):
+        if self is again:
+            begun.append(sequences.place)
+        return rows(self, sequences, number)
+
+    monkeypatch.setattr(Activations, "rows", seen)
+    state = whole.state_dict()
+    resumed = again.batches(7, torch.Generator().manual_seed(0))
+    resumed.load_state_dict(state)
+    next(resumed)
+    assert (begun[0].document, begun[0].offset) == (state["document"], state["offset"]) != (0, 0)
+
+
 @pytest.mark.parametrize(
     ("other", "field"),
     [({"length": 9}, "harvest"), ({"skip": 2}, "harvest")],

@@ -251,7 +251,6 @@ def test_intervals_over_seeds():
 
 
 def test_pictures_are_drawn(found, tmp_path):
-    pytest.importorskip("seaborn")
     from real_models.clocks.pictures import save_pictures
 
     for path in save_pictures(found, found.world, tmp_path):

