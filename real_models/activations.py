@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
-from sasa_theory.training.source import checked_shard, drawn_seed, resumed_seed
+from sasa_theory.streams import checked_shard, drawn_seed, resumed_seed
 
 from .corpora import Corpus, Place, Sequences, as_place
 from .language_model import LanguageModel

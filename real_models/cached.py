@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
-from sasa_theory.training.source import checked_shard, drawn_seed, resumed_seed
+from sasa_theory.streams import checked_shard, drawn_seed, resumed_seed
 
 from .cache_index import DTYPES, TENSOR, Index, check_shard, shard_path, verify_shard
 

@@ -13,8 +13,8 @@ from sasa_theory.bounds.validate import choice, count
 from sasa_theory.designs.contract import Design
 from sasa_theory.designs.layer_norm import LayerNormed
 from sasa_theory.designs.presets import config
-from sasa_theory.designs.saving.saved_files import damaged, read_fields, read_tensors
 from sasa_theory.designs.saving.storage import CONFIG_FILE, WEIGHT_FILE, load
+from sasa_theory.saved_files import damaged, read_fields, read_tensors
 
 from .sites import Site
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from sasa_theory.saved_files import damaged, read_fields, read_tensors, write_folder
 
 from .config import WorldConfig
 from .pair_coherence import blocks_by_dim
@@ -21,7 +21,7 @@ FORMAT = "sasa-theory world"
 VERSION = 1
 CONFIG_FILE = "world.json"
 TENSOR_FILE = "world.safetensors"
-_LFS_POINTER = b"version https://git-lfs"
+WHAT = "world"
 _ORTHONORMAL_WITHIN = 1e-4
 """Float32 bases deviate from orthonormality by some 1e-6; a damaged entry by far more."""
 
@@ -36,24 +36,9 @@ def write_world(directory: Path, config: WorldConfig, parameters: Parameters) ->
     NotADirectoryError
         If it lies below a plain file.
     """
-    if directory.exists():
-        raise FileExistsError(f"{directory} exists; remove it or save the world under another name")
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(f"{directory} lies below a plain file; save the world elsewhere") from None
-    temporary = directory.with_name(f".{uuid4().hex}")
-    temporary.mkdir()  # not tempfile, whose directories only their owner may read
-    try:
-        header = {"format": FORMAT, "version": VERSION, "config": config.to_dict()}
-        (temporary / CONFIG_FILE).write_text(json.dumps(header, indent=1), encoding="utf-8")
-        tensors = {f.name: getattr(parameters, f.name).cpu().contiguous() for f in fields(parameters)}
-        save_file(tensors, temporary / TENSOR_FILE)
-        shutil.copymode(temporary / CONFIG_FILE, temporary / TENSOR_FILE)
-        temporary.rename(directory)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    header = {"format": FORMAT, "version": VERSION, "config": config.to_dict()}
+    tensors = {f.name: getattr(parameters, f.name).cpu().contiguous() for f in fields(parameters)}
+    write_folder(directory, {CONFIG_FILE: json.dumps(header, indent=1)}, {TENSOR_FILE: tensors}, WHAT)
 
 
 def read_world(directory: Path) -> tuple[WorldConfig, Parameters]:
@@ -67,26 +52,19 @@ def read_world(directory: Path) -> tuple[WorldConfig, Parameters]:
         If a file is damaged, foreign, of a newer version, a Git LFS pointer, or does not fit the other; the message
         names file and field and says how to mend it.
     """
-    for path in (directory / CONFIG_FILE, directory / TENSOR_FILE):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; {directory} is not a saved world, or is incomplete")
-        with path.open("rb") as file:
-            if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                raise ValueError(f"{path}: this is a Git LFS pointer; run `git lfs pull`")
-    config = _read_config(directory / CONFIG_FILE)
-    return config, _read_parameters(directory / TENSOR_FILE, config)
+    path = directory / CONFIG_FILE
+    header = read_fields(path, WHAT)
+    tensors = read_tensors(directory / TENSOR_FILE, WHAT)
+    config = _config(header, path)
+    return config, _parameters(tensors, config, directory / TENSOR_FILE)
 
 
-def _read_config(path: Path) -> WorldConfig:
-    try:
-        header = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"not valid JSON ({error})") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise _damaged(path, f"field format is not {FORMAT!r}: this is some other file")
+def _config(header: Mapping[str, Any], path: Path) -> WorldConfig:
+    if header.get("format") != FORMAT:
+        raise damaged(path, f"field format is not {FORMAT!r}: this is some other file", WHAT)
     version = header.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _damaged(path, f"field version is {version!r}, not a whole number")
+        raise damaged(path, f"field version is {version!r}, not a whole number", WHAT)
     if version > VERSION:
         raise ValueError(
             f"{path}: field version is {version}, this program reads up to {VERSION}; update sasa-theory to read it"
@@ -94,35 +72,30 @@ def _read_config(path: Path) -> WorldConfig:
     try:
         return WorldConfig.from_dict(header.get("config", {}))
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"field config: {error}") from None
+        raise damaged(path, f"field config: {error}", WHAT) from None
 
 
-def _read_parameters(path: Path, config: WorldConfig) -> Parameters:
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise _damaged(path, f"not a complete safetensors file ({error})") from None
+def _parameters(tensors: dict[str, Tensor], config: WorldConfig, path: Path) -> Parameters:
     expected = _shapes(config)
     for name in sorted(expected.keys() ^ tensors.keys()):
-        raise _damaged(path, f"tensor {name} is {'missing' if name in expected else 'unknown'}")
+        raise damaged(path, f"tensor {name} is {'missing' if name in expected else 'unknown'}", WHAT)
     for name, tensor in tensors.items():
         if tuple(tensor.shape) != expected[name]:
-            raise _damaged(
-                path, f"tensor {name} has shape {tuple(tensor.shape)}, {CONFIG_FILE} asks for {expected[name]}"
-            )
+            found = tuple(tensor.shape)
+            raise damaged(path, f"tensor {name} has shape {found}, {CONFIG_FILE} asks for {expected[name]}", WHAT)
         if tensor.dtype != torch.float32:
-            raise _damaged(path, f"tensor {name} is {tensor.dtype}, not torch.float32")
+            raise damaged(path, f"tensor {name} is {tensor.dtype}, not torch.float32", WHAT)
         if not tensor.isfinite().all():
-            raise _damaged(path, f"tensor {name} holds NaN or infinite values")
+            raise damaged(path, f"tensor {name} holds infinite values", WHAT)
     for name in ("means", "spreads"):
         if (tensors[name] < 0).any():
-            raise _damaged(path, f"tensor {name} holds negative values")
+            raise damaged(path, f"tensor {name} holds negative values", WHAT)
     if config.magnitude.by_parent and (tensors["means"] == 0).any():
-        raise _damaged(path, "tensor means holds zeros, by which magnitudes set by_parent would be divided")
+        raise damaged(path, "tensor means holds zeros, by which magnitudes set by_parent would be divided", WHAT)
     if (tensors["loadings"].square().sum(dim=1) >= 1).any():
-        raise _damaged(path, "tensor loadings has rows of length 1 or more")
+        raise damaged(path, "tensor loadings has rows of length 1 or more", WHAT)
     if not _orthonormal(tensors["bases"], config):
-        raise _damaged(path, "tensor bases is not orthonormal feature by feature")
+        raise damaged(path, "tensor bases is not orthonormal feature by feature", WHAT)
     return Parameters(**tensors)
 
 
@@ -142,7 +115,3 @@ def _orthonormal(bases: Tensor, config: WorldConfig) -> bool:
         float((rows @ rows.mT - torch.eye(d, dtype=rows.dtype)).abs().max()) < _ORTHONORMAL_WITHIN
         for d, rows in blocks.items()
     )
-
-
-def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path}: {reason}; restore the file from a copy, or build the world again and save it")

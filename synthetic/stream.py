@@ -15,13 +15,11 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
+from sasa_theory.streams import SEEDS, checked_shard, resumed_seed
 
 from .sampling import CHUNK, Sampler, chunk_generator, chunks_for
 
 T = TypeVar("T")
-
-SEEDS = 2**53
-"""Number of streams of a world: every smaller number survives float64, and so any JSON reader."""
 
 
 class Stream(Iterator[Tensor]):
@@ -54,7 +52,7 @@ class Stream(Iterator[Tensor]):
     _drawn: Tensor  # samples after the position that are already drawn
 
     def __init__(self, sampler: Sampler, batch_size: int, seed: int, shard: Sequence[int] = (0, 1)) -> None:
-        self._sampler, self._shard = sampler, _checked_shard(shard)
+        self._sampler, self._shard = sampler, checked_shard(shard)
         self._batch_size = int(count("batch_size", batch_size))
         self._seek(seed, 0)
 
@@ -86,19 +84,7 @@ class Stream(Iterator[Tensor]):
         ValueError
             If a field is missing, unknown or out of range, or the world or the shard is another one.
         """
-        own = self.state_dict()
-        for name in sorted(own.keys() ^ state.keys()):
-            kind = "missing" if name in own else "unknown"
-            raise ValueError(f"field {name!r} of the stream's state is {kind}; it must have just {', '.join(own)}")
-        if state["world"] != own["world"]:
-            raise ValueError(
-                f"the state is of the world {state['world']!r}, this stream of {own['world']!r}; "
-                "build or load the world that the state came from"
-            )
-        shard = _checked_shard(state["shard"])
-        if shard != self._shard:
-            raise ValueError(f"shard of the state is {shard}, that of this stream {self._shard}")
-        self._seek(state["seed"], state["position"])
+        self._seek(resumed_seed(self.state_dict(), state, ("world", "shard")), state["position"])
 
     def _seek(self, seed: int, position: int) -> None:
         self._seed, self._position = int(count("seed", seed, 0, SEEDS - 1)), int(count("position", position, 0))
@@ -154,15 +140,6 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     ready.wait()
     torch.set_num_threads(callers)  # the number set last is also that of threads yet to come
     return pool
-
-
-def _checked_shard(shard: Sequence[int]) -> tuple[int, int]:
-    try:
-        rank, shards = shard
-    except (TypeError, ValueError):
-        raise ValueError(f"shard must be a pair (rank, number of shards), got {shard!r}") from None
-    count("number of shards", shards)
-    return int(count("rank of the shard", rank, 0, shards - 1)), int(shards)
 
 
 def _fingerprint(sampler: Sampler) -> str:

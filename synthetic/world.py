@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import Floats, choice, count
+from sasa_theory.streams import drawn_seed
 
 from .card import Card, measure_card
 from .config import WorldConfig
@@ -16,7 +17,7 @@ from .oracle import Oracle, measure_oracle
 from .parameters import Parameters
 from .sampling import CHUNK, Active, Sampler, chunk_generator, chunks_for
 from .storage import read_world, write_world
-from .stream import SEEDS, Stream, compact, in_threads
+from .stream import Stream, compact, in_threads
 from .truth import DETAILS, Sample, join
 
 
@@ -130,7 +131,7 @@ class World:
         """
         n = int(count("n", n))
         choice("truth", truth, DETAILS)
-        seed, chunks = _stream_seed(generator), chunks_for(n)
+        seed, chunks = drawn_seed(generator), chunks_for(n)
         x = torch.empty(chunks * CHUNK, self.width, device=self.bases.device, dtype=torch.float32)
         noise = torch.zeros_like(x) if truth == "contributions" else None
 
@@ -155,7 +156,7 @@ class World:
         shard : pair of int
             Rank and number of shards.
         """
-        return Stream(self._sampler, batch_size, _stream_seed(generator), shard)
+        return Stream(self._sampler, batch_size, drawn_seed(generator), shard)
 
     def oracle(self, n: int, generator: torch.Generator, s: int | None = None) -> Oracle:
         """What the true subspaces reach on ``n >= 2`` samples; see :func:`synthetic.oracle.measure_oracle`."""
@@ -164,7 +165,3 @@ class World:
     def card(self) -> Card:
         """Sizes and difficulty of the world; see :class:`synthetic.card.Card`."""
         return measure_card(self.config, self.bases)
-
-
-def _stream_seed(generator: torch.Generator) -> int:
-    return int(torch.randint(SEEDS, (), generator=generator, device=generator.device))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from math import inf
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import count
-
-_SEEDS = 2**53
-"""Number of seeds of a stream: every smaller whole number survives any JSON reader."""
+from sasa_theory.streams import checked_shard, drawn_seed, resumed_seed
 
 _FINGERPRINT_ROWS = 4096
 
@@ -43,42 +40,6 @@ class Source(Protocol):
 
     def batches(self, batch_size: int, generator: torch.Generator, shard: Sequence[int] = (0, 1), /) -> Stream:
         """Batches of shape (batch_size, width) without end; ``shard`` (k, m) is the k-th of m disjoint parts."""
-
-
-def drawn_seed(generator: torch.Generator) -> int:
-    """A seed for a stream of its own, from a generator on any device."""
-    return int(torch.randint(_SEEDS, (), generator=generator, device=generator.device))
-
-
-def checked_shard(shard: Sequence[int], most: float = inf) -> tuple[int, int]:
-    """Rank and number of shards; ValueError if they are no such pair, or there are more than ``most``."""
-    if len(shard) != 2:
-        raise ValueError(f"shard must be a pair (rank, number of shards), got {shard!r}")
-    shards = int(count("number of shards", shard[1], 1, most))
-    return int(count("rank of the shard", shard[0], 0, shards - 1)), shards
-
-
-def resumed_seed(own: Mapping[str, Any], state: Mapping[str, Any], fixed: Iterable[str]) -> int:
-    """The seed in a stream's saved state, once that is known to be of a stream like this one.
-
-    Parameters
-    ----------
-    own, state : mapping
-        State of the stream as it stands, and the one to be loaded.
-    fixed : iterable of str
-        Fields that must agree.
-
-    Raises
-    ------
-    ValueError
-        If a field is missing or unknown, a fixed one differs, or the seed is out of range.
-    """
-    if own.keys() != state.keys():
-        raise ValueError(f"the stream's state must have just {', '.join(own)}, got {', '.join(state)}")
-    for name in fixed:
-        if own[name] != state[name]:
-            raise ValueError(f"{name} of the state is {state[name]!r}, that of this stream {own[name]!r}")
-    return int(count("seed", state["seed"], 0, _SEEDS - 1))
 
 
 class Memory:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from sasa_theory.bounds.validate import choice, count
+from sasa_theory.saved_files import damaged
 
 from ..contract import Design
 from ..layer_norm import LayerNormed
 from ..linear import LinearDesign
 from ..presets import config
-from .saved_files import damaged
 
 _TINY = 1e-8
 

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sasa_theory.saved_files import damaged, read_fields, read_tensors, write_folder
+
 from ..config import DesignConfig, config_class
 from ..contract import Design
 from .sae_lens_layout import as_stored, common_fields, layout_of, stored_names
 from .sae_lens_reader import convert
-from .saved_files import damaged, read_fields, read_tensors, write_folder
 
 CONFIG_FILE = "cfg.json"
 WEIGHT_FILE = "sae_weights.safetensors"

@@ -333,7 +333,7 @@ def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch, failing):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(f"sasa_theory.designs.saving.saved_files.{failing}", fail)
+    monkeypatch.setattr(f"sasa_theory.saved_files.{failing}", fail)
     with pytest.raises(OSError, match="disk full"):
         save(built(small("topk")), tmp_path / "design")
     assert list(tmp_path.iterdir()) == []
