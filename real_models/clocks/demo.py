@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -19,14 +18,14 @@ import torch
 
 from sasa_theory.bounds.validate import count
 from sasa_theory.designs.contract import Design
-from sasa_theory.workers import one_blas_thread_each, one_thread
+from sasa_theory.workers import begin_worker, one_blas_thread_each, one_thread
 
 from .judging import Entrant, calibrated, judged, large, rotations, trained
 from .separation import SINGLE, Separated, Separation, frequencies, separation
 from .transformer import Lesson, teach
 from .world import ClockWorld, clock_world
 
-GROUPS = {"groups": 24, "rank": 3, "active": 1, "balance": 0.0, "penalty_coefficient": 0.05, "auxiliary": "none"}
+GROUPS = {"groups": 24, "rank": 3, "active": 1, "balance": 0.0, "auxiliary": "none"}
 ATOMS = {"atoms": 72, "k": 3}
 
 ENTRANTS = {
@@ -34,16 +33,23 @@ ENTRANTS = {
     "TopK": Entrant(design="topk", settings=ATOMS),
     "signed TopK": Entrant(design="topk/signed", settings=ATOMS),
 }
-"""As many columns each, and as many of them active.
+"""As many columns each, and as many of them active; the same batches, steps and restarts.
 
-Learning rates (.003, .01; of SASA also .02) and the coefficient of SASA (.02, .05, .1, .2) were chosen on GPT-2 and
-seeds from 100 on, for the fewest units a clock in each design. SASA goes without revival: of 2,000 rows in all, what
-fires seldom is soon called dead, and clocks are split in two.
+Learning rates (.003, .01, .02; of SASA .005, .01, .02), batches (128, 256, 512) and the coefficient of SASA (.02, .05,
+.1, .2) were chosen on seeds from 100 on, for the fewest units a clock in each design. SASA goes without revival: of
+2,000 rows in all, what fires seldom is soon called dead, and clocks are split in two.
 """
 
+WIDER = {
+    "SASA": replace(ENTRANTS["SASA"], settings=GROUPS | {"rank": 6}),
+    "TopK": replace(ENTRANTS["TopK"], settings={"atoms": 144, "k": 6}),
+    "signed TopK": replace(ENTRANTS["signed TopK"], settings={"atoms": 144, "k": 6}),
+}
+"""The same with room for the up to six dimensions of a clock whose embedding is learned."""
+
 FALSIFIED = {
-    "SASA": replace(ENTRANTS["SASA"], settings=GROUPS | {"active": 2}, steps=300),
-    "TopK": replace(ENTRANTS["TopK"], settings=ATOMS | {"k": 6}, steps=300),
+    "SASA": replace(ENTRANTS["SASA"], settings=GROUPS | {"active": 2}, steps=200),
+    "TopK": replace(ENTRANTS["TopK"], settings=ATOMS | {"k": 6}, steps=200),
 }
 """The same with room for the two circles that each input of the single clock has."""
 
@@ -61,17 +67,20 @@ class Plan:
     falsifier : Lesson or None
         The transformer of one clock; None to go without.
     entrants, falsified : mapping
-        Designs on the first and on the second. Both begin with one of groups, ``SASA``.
+        Designs on the first and on the second. Both begin with one of groups, ``SASA``. If the first are omitted, they
+        are :data:`ENTRANTS`, or :data:`WIDER` where embeddings are learned.
     """
 
     lesson: Lesson = field(default_factory=Lesson)
     seeds: int = 5
     falsifier: Lesson | None = SINGLE
-    entrants: Mapping[str, Entrant] = field(default_factory=lambda: ENTRANTS)
+    entrants: Mapping[str, Entrant] = field(default_factory=dict)
     falsified: Mapping[str, Entrant] = field(default_factory=lambda: FALSIFIED)
 
     def __post_init__(self) -> None:
         count("seeds", self.seeds, 2)
+        if not self.entrants:
+            object.__setattr__(self, "entrants", WIDER if self.lesson.learned else ENTRANTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +282,7 @@ def _workers(jobs: int | None) -> Iterator[Executor]:
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who stops the workers in order
+    begin_worker()
     torch.set_num_threads(1)
 
 

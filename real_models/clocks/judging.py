@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sasa_theory import designs
+from sasa_theory.bounds.validate import count
 from sasa_theory.designs.contract import Design
 from sasa_theory.metrics import METRICS, Observation, observe
 from sasa_theory.metrics.irreducibility import irreducibilities
@@ -28,7 +29,7 @@ OF_CLOCKS = ("units_90", "units_entropy", "units_at_once", "served", "capture", 
 OF_ALL = ("ev", "l0_columns", "l0_bits")
 """Metrics of all rows together."""
 
-BATCH = 512
+BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +46,37 @@ class Entrant:
         Learning rate.
     steps : int
         Of :data:`BATCH` rows.
+    restarts : int
+        Trainings from different initial weights, of which the one of least training loss is kept.
     """
 
     design: str
     settings: Mapping[str, Any]
     lr: float = 1e-2
-    steps: int = 1500
+    steps: int = 1000
+    restarts: int = 5
+
+    def __post_init__(self) -> None:
+        count("steps", self.steps)
+        count("restarts", self.restarts)
 
 
 def trained(entrant: Entrant, world: ClockWorld, seeds: Iterable[int]) -> list[Design]:
-    """The design trained once for each seed, behind token-level layer norm: clocks of large radius then weigh no more.
+    """The best of some restarts for each seed, behind token-level layer norm: large radii then weigh no more.
 
-    Members differ in their initial weights; they see the same batches.
+    Restarts differ in their initial weights; all see the same batches. The best is the one of least loss over the last
+    steps, which needs no label: where two groups have come to share a feature, the loss is higher.
     """
-    members = [designs.get(entrant.design, width=world.width, seed=seed, **entrant.settings) for seed in seeds]
+    starts = [seed * entrant.restarts + start for seed in seeds for start in range(entrant.restarts)]
+    members = [designs.get(entrant.design, width=world.width, seed=start, **entrant.settings) for start in starts]
     budget = Budget(tokens=entrant.steps * BATCH, batch_size=BATCH)
     recipe = Recipe(lr=entrant.lr, normalise="layer_norm")
-    found = train(Ensemble(members), world, budget, recipe, progress=False).design
-    assert isinstance(found, Ensemble)
-    return [member.eval() for member in found.split()]
+    found = train(Ensemble(members), world, budget, recipe, progress=False)
+    assert isinstance(found.design, Ensemble)
+    losses = torch.tensor(found.log[-1].members["loss"]).unflatten(0, (-1, entrant.restarts))
+    best = losses.argmin(dim=1) + entrant.restarts * torch.arange(len(losses))
+    members = found.design.split()
+    return [members[i].eval() for i in best.tolist()]
 
 
 def large(world: ClockWorld) -> list[int]:
@@ -100,7 +113,7 @@ def rotations(
     sasa : Design
         Design of groups; its arm is the one group that adds most on the clock.
     vectors : mapping of str to Design
-        Designs of atoms. Each has three arms: its best atom, as many of its best atoms as the group has columns, and as
+        Designs of atoms. Each has three arms: its best atom, as many of its best atoms as a group has columns, and as
         many as together add the energy that is nearest to the group's.
     seed : int
         Of random subspaces of the group's rank.
@@ -111,13 +124,13 @@ def rotations(
         ``moved``: share of moved answers by arm, for each clock; ``atoms``: how many atoms the last kind of arm took.
     """
     clocks = world.taught.lesson.clocks
+    rank = int(sasa.units().bincount().max())
     moves: dict[str, list[float]] = {}
     atoms: dict[str, list[float]] = {}
     for i in large(world):
         waves = tuple(frequencies(world, i))
         x = world.x[(clocks.clock == i) & clocks.seen]
         group = ranked(sasa, x)
-        rank = int((sasa.units() == group.order[0]).sum())
         views = {"SASA: its group": of_units(sasa, group.order[:1])}
         for name, design in vectors.items():
             best = ranked(design, x)

@@ -73,11 +73,11 @@ def turning(found: Found) -> Figure:
         frame, x="moved", y="arm", hue="kind", dodge=False, errorbar=None, palette="colorblind", ax=ax, legend=False
     )
     for place, (arm, values) in enumerate(found.moved.items()):
-        mean, low, high = over_seeds(values)
-        ax.plot([max(low, 0), min(high, 1)], [place, place], color="0.15", linewidth=1.6)
+        mean, low, high = over_seeds(values, share=True)
+        ax.plot([low, high], [place, place], color="0.15", linewidth=1.6)
         name = arm.removesuffix(": same energy")
         count = f" ({over_seeds(found.atoms[name]).mean:.1f} atoms)" if name != arm else ""
-        ax.annotate(f"{mean:.2f}{count}", (min(high, 1) + 0.015, place), va="center", fontsize=9)
+        ax.annotate(f"{mean:.2f}{count}", (high + 0.015, place), va="center", fontsize=9)
     ax.set(xlim=(0, 1.3), xlabel="answers moved by as many hours as the circle was turned, share", ylabel="")
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     sns.despine(figure)

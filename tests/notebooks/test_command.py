@@ -38,7 +38,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "notebooks"
 
 
-def test_outputs_come_from_this_interpreter_and_are_the_same_again(folder, tmp_path):
+def test_outputs_come_from_this_interpreter_and_are_the_same_again(folder, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
     write(notebook(SEEN.format(prefix=sys.prefix), "x = 20", "x + 1"), folder / "01_a.ipynb")
     before = (folder / "01_a.ipynb").read_bytes()
     first = invoke("01", "--execute", "--fast", "--out", tmp_path / "out")
@@ -51,6 +54,7 @@ def test_outputs_come_from_this_interpreter_and_are_the_same_again(folder, tmp_p
     evidence = str(tmp_path / "verify-trained").replace(os.path.expanduser("~"), "~")
     assert printed[0].text == f"<object object at 0x0> . [] fast {evidence} 1\nTrue\n"
     assert result[0].data["text/plain"] == "21"
+    assert not list(home.iterdir())  # IPython keeps no history or profile there
     listed = invoke()
     assert listed.exit_code == 0
     assert all(word in listed.output for word in ("01_a", "Title", "up to date", "fast"))
@@ -108,3 +112,11 @@ def test_interrupt_is_exit_status_130_and_ends_the_kernel(folder, tmp_path):
     assert (folder / "1.ipynb").read_bytes() == before
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_executed(folder, tmp_path):
+    write(notebook("1"), folder / "01_a.ipynb")
+    (tmp_path / "file").touch()
+    result = invoke("01", "--execute", "--fast", "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 2, result.output
+    assert "--out" in result.output

@@ -37,10 +37,16 @@ def named(notebook) -> set[str]:
 
 
 def verdicts(notebook) -> dict[str, str]:
-    """Claims and verdicts in the table of the last cell."""
+    """What is claimed, or expected, and whether it holds, from the table of the last cell."""
     tables = [output.get("data", {}).get("text/html", "") for output in notebook.cells[-1].get("outputs", [])]
-    rows = re.findall(r"<tr>\s*<th>([A-Z]\d)</th>(.*?)</tr>", "".join(tables), flags=re.DOTALL)
+    rows = re.findall(r"<tr>\s*<th>([^<]+)</th>\s*(<td>.*?)</tr>", "".join(tables), flags=re.DOTALL)
     return {claim: re.findall(r"<td>(.*?)</td>", cells)[-1] for claim, cells in rows}
+
+
+def all_hold(notebook) -> bool:
+    """Whether there are verdicts and each is a good one: of claims, or of the demonstration on clocks."""
+    found = set(verdicts(notebook).values())
+    return found == ({"verified"} if named(notebook) else {"yes"})
 
 
 def outputs(notebook) -> list[dict]:
@@ -48,13 +54,12 @@ def outputs(notebook) -> list[dict]:
 
 
 @each
-def test_it_runs_and_every_claim_that_it_names_is_verified(path, kept):
+def test_it_runs_and_all_that_it_claims_holds(path, kept):
     notebook = read(path)
     before = nbformat.writes(notebook)
     found = execute(notebook, "fast", kept)
     assert nbformat.writes(notebook) == before
-    assert named(found)
-    assert verdicts(found) == dict.fromkeys(verdicts(found), "verified")
+    assert all_hold(found), verdicts(found)
     assert named(found) <= set(verdicts(found))
     assert not [output.text for output in outputs(found) if output.get("name") == "stderr"]
     assert not OF_A_MACHINE.findall(texts(found))
@@ -64,7 +69,7 @@ def test_it_runs_and_every_claim_that_it_names_is_verified(path, kept):
 def test_what_is_committed_is_what_its_cells_showed(path):
     notebook = read(path)
     assert state(notebook) == "up to date", f"run: sasa-theory notebooks {path.stem} --execute"
-    assert set(verdicts(notebook).values()) == {"verified"}
+    assert all_hold(notebook)
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     assert path.stat().st_size < LARGEST

@@ -179,6 +179,16 @@ def test_frequencies_of_a_clock_on_its_circle(world):
     assert float((found[1].float() @ world.basis(1).mT).square().sum()) > 1.9
 
 
+def test_of_restarts_the_one_of_least_loss_is_kept(world):
+    entrant = Entrant(design="topk", settings={"atoms": 12, "k": 2}, steps=40, restarts=1)
+    singly = trained(entrant, world, range(6))
+    errors = torch.stack([(one(world.x) - world.x).square().mean().detach() for one in singly])
+    assert float(errors.max() / errors.min()) > 1.01
+    kept = trained(replace(entrant, restarts=3), world, range(2))
+    for one, group in zip(kept, errors.split(3), strict=True):
+        assert float((one(world.x) - world.x).square().mean().detach()) == pytest.approx(float(group.min()), rel=0.01)
+
+
 def test_members_of_a_training_differ_by_seed(world):
     entrant = Entrant(design="topk", settings={"atoms": 12, "k": 2}, steps=3)
     first, second = trained(entrant, world, range(2))
@@ -243,11 +253,35 @@ def test_verdicts_follow_the_numbers(found):
     assert [one.holds for one in verdicts(split)].count(False) == 1
 
 
+def test_of_learned_embeddings_less_is_expected(found):
+    learned = replace(found.plan, lesson=replace(TINY, learned=True))
+    assert learned.entrants.keys() == found.plan.entrants.keys()
+    good = replace(
+        found,
+        plan=learned,
+        accuracy=0.85,
+        dims=[2, 4],
+        values={
+            name: one | {"units_90": [[2.0 if name == "SASA" else 4.0] * 2] * 2, "capture": [[rank / 10] * 2] * 2}
+            for rank, (name, one) in zip((9, 3, 3), found.values.items(), strict=True)
+        },
+        moved=found.moved | {"SASA: its group": [[0.4, 0.5]] * 2, "random subspace": [[0.1, 0.0]] * 2},
+        falsified={},
+    )
+    assert [one.holds for one in verdicts(good)] == [True] * 5
+    split = replace(good, values=good.values | {"TopK": good.values["TopK"] | {"units_90": [[2.0] * 2, [4.0] * 2]}})
+    assert [one.holds for one in verdicts(split)] == [True, True, False, True, True]
+    assert Plan(lesson=Lesson(learned=True)).entrants["SASA"].settings["rank"] == 6
+    assert Plan().entrants == ENTRANTS
+
+
 def test_intervals_over_seeds():
     found = over_seeds([[1.0, 3.0], [2.0, 4.0], [float("nan"), 4.0]])
     assert found.mean == pytest.approx(3.0)
     assert found.high - found.mean == pytest.approx(4.303 * 1.0 / 3**0.5, rel=1e-3)
     assert str(Interval(float("nan"), 0, 0)) == "-"
+    assert str(Interval(0.5, -0.001, 1.0)) == "0.50 [0.00, 1.00]"
+    assert over_seeds([[1.0], [0.9], [0.95]], share=True).high == 1.0
 
 
 def test_pictures_are_drawn(found, tmp_path):
