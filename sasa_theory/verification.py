@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from sasa_theory.bounds.validate import choice
 from sasa_theory.claims import Claim, Effort, Record, Result, Task, plan, select, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
 from sasa_theory.report.verdicts import verdict_table
-from sasa_theory.workers import one_blas_thread_each
+from sasa_theory.workers import begin_worker, one_blas_thread_each
 
 _WIDE = 126  # columns that the full table needs
 
@@ -55,7 +54,7 @@ def run_verification(
     failed = [f"{result.claim.id} is {result.outcome}" for result in found if result.outcome != "verified"]
     count = f"{len(found)} claim{'s' if len(found) > 1 else ''}"
     console.print("; ".join(failed) if failed else f"{count} verified, every falsifier violated.")
-    console.print(f"Every number: {log.path}")
+    console.print(f"Every number: {log.path}", markup=False)
     return not failed
 
 
@@ -124,14 +123,14 @@ def _measured(tasks: Sequence[Task], log: EvidenceLog, console: Console, executo
 
 def _draw(results: Sequence[Result], folder: Path, executor: ProcessPoolExecutor, console: Console) -> None:
     if importlib.util.find_spec("seaborn") is None:
-        console.print("Figures skipped: they need seaborn (pip install 'sasa-theory[plot]').")
+        console.print("Figures skipped: they need seaborn (pip install 'sasa-theory[plot]').", markup=False)
         return
     from sasa_theory.report.figures import save_figure
 
     folder.mkdir(exist_ok=True)
     for future in [executor.submit(save_figure, result, folder) for result in results]:
         future.result()
-    console.print(f"Figures: {folder}")
+    console.print(f"Figures: {folder}", markup=False)
 
 
 @contextmanager
@@ -139,16 +138,11 @@ def _workers(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes with one BLAS thread each."""
     context = multiprocessing.get_context("spawn")
     with one_blas_thread_each():
-        executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=_ignore_interrupt)
+        executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=begin_worker)
         try:
             yield executor
         finally:
             executor.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent process, which stops the workers in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _progress(console: Console) -> Progress:

@@ -8,11 +8,12 @@ below ``2^(1-n)``, and all pairs of eight designs at the usual level already nee
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 from scipy.optimize import brentq
 
 from sasa_theory.bounds.validate import Floats, count, real
@@ -76,7 +77,7 @@ def paired_p(differences: ArrayLike, scale: float = 0.0, unpaired: float = 0.0) 
         error = unpaired / np.sqrt(d.size)
     if error <= ROUNDING * np.abs(d).max():
         return 0.0
-    return float(2 * stats.t.sf(abs(d.mean()) / error, d.size - 1))
+    return float(2 * special.stdtr(d.size - 1, -abs(d.mean()) / error))
 
 
 def holm(p_values: Sequence[float]) -> Floats:
@@ -126,17 +127,23 @@ def detectable_difference(deviation: float, seeds: int, alpha: float, power: flo
         return 0.0
     if n == 1:
         return np.inf
+    return float(_noncentrality(n, alpha, power) * deviation / np.sqrt(n))
+
+
+@cache
+def _noncentrality(n: int, alpha: float, power: float) -> float:
+    """Of a t statistic that is beyond its critical value with probability ``power``; the same for all pairs."""
     t, freedom, both = _quantile(alpha, n), n - 1, (1 + power) / 2
     # at the upper end a normal number above -z and a chi below its quantile, each with (1 + power) / 2, suffice
     end = stats.norm.ppf(both) + t * np.sqrt(stats.chi2.ppf(both, freedom) / freedom)
-    root = brentq(lambda noncentrality: stats.nct.sf(t, freedom, noncentrality) - power, 0.0, end)
-    return float(root * deviation / np.sqrt(n))
+    return float(brentq(lambda noncentrality: stats.nct.sf(t, freedom, noncentrality) - power, 0.0, end))
 
 
 def _standard_error(x: Floats) -> float:
     return float(x.std(ddof=1) / np.sqrt(x.size)) if x.size > 1 else np.inf
 
 
+@cache
 def _quantile(alpha: float, n: int) -> float:
     return float(stats.t.isf(alpha / 2, n - 1)) if n > 1 else np.inf
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from sasa_theory.metrics import METRICS
-from sasa_theory.metrics.contract import Direction
-
-from .comparing import Estimate, estimate
-from .diagnosis import Case, Diagnosis, Standing, diagnose
-from .paired import Paired
+from .compared import Around, compare, mean, standing
+from .comparing import Estimate
+from .diagnosis import Case, Diagnosis, diagnose
 from .plan import Contest, Done, Plan
-from .ranking import LEVEL, Ranking, rank
-from .records import Record
+from .ranking import Ranking
 from .suites import Arena
 from .tuning import outcome, spent
-from .twins import NAMES
 
 HEADLINES = (
     "recovery",
@@ -30,25 +23,6 @@ HEADLINES = (
     "ev",
 )
 """What is ranked: recovery, dimension, splitting, merging, gates, seeds, reconstruction; never a sum."""
-
-
-@dataclass(frozen=True)
-class Around:
-    """What the values of a metric are to be compared with.
-
-    Attributes
-    ----------
-    null : tuple of float, or None
-        Lowest and highest value of chance over designs and seeds.
-    oracle : float or None
-        Mean value of the truth over designs and seeds.
-    floor : tuple of float, or None
-        Lowest and highest limit that theory sets, over designs: it depends on their form.
-    """
-
-    null: tuple[float, float] | None
-    oracle: float | None
-    floor: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -95,98 +69,34 @@ def standings(plan: Plan, done: Done, metrics: Sequence[str] = HEADLINES) -> tup
     return tuple(_in(arena, plan, done, metrics) for arena in plan.tier.arenas)
 
 
-def direction(metric: str) -> Direction:
-    """Which values of a metric, or of the consistency of seeds, are better."""
-    return METRICS[metric].direction if metric in METRICS else "higher"
-
-
-def title(metric: str) -> str:
-    """What it is called in tables."""
-    return METRICS[metric].title if metric in METRICS else NAMES[metric]
-
-
 def _in(arena: Arena, plan: Plan, done: Done, metrics: Sequence[str]) -> Standings:
     contests = [contest for contest in plan.contests if contest.arena is arena]
     records = {c.entered.label: [done[job.key] for job in c.runs(done)] for c in contests}
-    failed = {name: run.failed for name, runs in records.items() for run in runs if run.failed}
-    rankings = {}
-    for metric in metrics:
-        paired = _paired(metric, records)
-        if paired is not None and paired.defined:
-            rankings[metric] = rank(paired)
+    found = compare(records, metrics)
     cases = {
         contest.entered.label: Case(
-            metrics={name: _standing(name, records[contest.entered.label]) for name in plan.metrics},
+            metrics={name: standing(name, records[contest.entered.label]) for name in plan.metrics},
             units=contest.size.units,
             columns=contest.size.columns,
             features=arena.config.size,
             dimensions=sum(arena.config.dims),
         )
         for contest in contests
-        if contest.entered.trains and contest.entered.label not in failed
+        if contest.entered.trains and contest.entered.label not in found.failed
     }
-    every = [record for runs in records.values() for record in runs]
     return Standings(
         arena=arena,
-        rankings=rankings,
-        around={metric: _around(metric, every) for metric in rankings},
-        costs={name: _cost(runs) for name, runs in records.items()},
-        spending={name: _mean([spent(run, arena.size, plan.match) for run in runs]) for name, runs in records.items()},
+        rankings=found.rankings,
+        around=found.around,
+        costs=found.costs,
+        spending={name: mean([spent(run, arena.size, plan.match) for run in runs]) for name, runs in records.items()},
         setups={contest.entered.label: _setup(contest, done) for contest in contests if contest.trials},
         diagnoses={name: diagnose(case) for name, case in cases.items()},
-        failed=failed,
+        failed=found.failed,
     )
-
-
-def _cost(runs: Sequence[Record]) -> Estimate:
-    """Seconds of training; a run that failed stopped early, and its seconds say nothing."""
-    if any(run.failed for run in runs):
-        return Estimate(np.nan, np.nan, np.nan)
-    return estimate([run.training for run in runs], LEVEL)
 
 
 def _setup(contest: Contest, done: Done) -> str:
     trials = {tried: done[job.key] for tried, job in contest.trials.items()}
     said = outcome(trials, contest.size, contest.tier, contest.match)
     return f"{contest.size}, matched in {contest.match}; {said}"
-
-
-def _paired(metric: str, records: Mapping[str, Sequence[Record]]) -> Paired | None:
-    values = {name: [run.value(metric) for run in runs] for name, runs in records.items()}
-    truths = [_mean(_bounds(metric, runs, "oracle")) for runs in zip(*records.values(), strict=True)]
-    if direction(metric) != "nearest":
-        return Paired(metric=metric, direction=direction(metric), values=values)
-    if not np.isfinite(truths).all():
-        return None
-    return Paired(metric=metric, direction="nearest", values=values, oracle=truths)
-
-
-def _standing(metric: str, records: Sequence[Record]) -> Standing:
-    seeds = tuple(run.value(metric) for run in records)
-    null, oracle, floor = (_known(_mean(_bounds(metric, records, name))) for name in ("null", "oracle", "floor"))
-    return Standing(_mean(seeds), null, oracle, floor, seeds)
-
-
-def _around(metric: str, records: Sequence[Record]) -> Around:
-    nulls = [run.metrics[metric].null for run in records if metric in run.metrics]
-    pairs = np.array([null for null in nulls if null is not None and np.isfinite(null).all()])
-    floors = _bounds(metric, records, "floor")
-    return Around(
-        null=(float(pairs[:, 0].min()), float(pairs[:, 1].max())) if len(pairs) else None,
-        oracle=_known(_mean(_bounds(metric, records, "oracle"))),
-        floor=(min(floors), max(floors)) if floors else None,
-    )
-
-
-def _bounds(metric: str, records: Sequence[Record], name: str) -> list[float]:
-    """Null (its middle), oracle or floor of each record that has it."""
-    found = [getattr(run.metrics[metric], name) for run in records if metric in run.metrics]
-    return [float(np.mean(value)) for value in found if value is not None and np.isfinite(value).all()]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else np.nan
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sasa_theory.bounds.validate import choice, count
-from sasa_theory.workers import one_blas_thread_each
+from sasa_theory.workers import begin_worker, one_blas_thread_each
 
 _PATIENCE = 12
 """Questions in a row about a job of a batch system that may fail before it is given up."""
@@ -76,7 +75,7 @@ class Processes(Pool):
         others = multiprocessing.active_children()
         context = multiprocessing.get_context("spawn")
         with one_blas_thread_each():
-            executor = ProcessPoolExecutor(self.number, context, initializer=_begin_worker)
+            executor = ProcessPoolExecutor(self.number, context, initializer=begin_worker)
             try:
                 yield executor
             except BaseException:
@@ -301,16 +300,3 @@ def _package(name: str, what: str, extra: str) -> Any:
     except ImportError:
         top = name.partition(".")[0]
         raise ValueError(f"{what} needs the package {top}: pip install 'sasa-theory[{extra}]'") from None
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers in order, and end with it if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

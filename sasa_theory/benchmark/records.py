@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 Purpose = Literal["run", "trial"]
@@ -85,7 +86,7 @@ class Record:
     peak_memory: int = 0
     versions: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Address of the record: the same for two runs if and only if they had to give the same metrics."""
         return digest(self.identity)

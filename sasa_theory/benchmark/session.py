@@ -47,7 +47,7 @@ def carry_out(
     """
     found = store.read()
     if found.complaint:
-        console.print(f"{store.path}: {found.complaint}")
+        console.print(escape(f"{store.path}: {found.complaint}"))
     done = {**(shipped or {}), **found.records}
     costs, workers = Costs(plan, done), pool.workers
     missing = plan.missing(done)
@@ -55,7 +55,8 @@ def carry_out(
         console.print("Every run of this benchmark is recorded already.")
         return done
     console.print(_plan_table(plan, costs, missing))
-    console.print(f"About {duration(costs.total(done) / workers)} with {workers} at a time. Records: {store.path}")
+    about = f"About {duration(costs.total(done) / workers)} with {workers} at a time."
+    console.print(escape(f"{about} Records: {store.path}"))
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         watch = _Watch(plan, costs, done, workers, console, progress)
@@ -87,7 +88,7 @@ class _Watch:
         else:
             self._console.print(f"{self._count}/{self._total}  {what}: {record.seconds:.1f} s; {left}")
         if record.failed:
-            self._console.print(f"{what}: {record.failed}")
+            self._console.print(f"{what}: {escape(record.failed)}")
 
 
 def duration(seconds: float) -> str:

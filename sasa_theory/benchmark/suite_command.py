@@ -87,5 +87,5 @@ def run_suite(chosen: Suite, seeds: int | None, where: Pool, out: Path, console:
         console.print(sentence)
     path = out / "table.md"
     path.write_text(markdown(found), encoding="utf-8")
-    console.print(f"Table: {path}")
+    console.print(f"Table: {path}", markup=False)
     return found

@@ -47,10 +47,14 @@ def execute_all(paths: Sequence[Path], effort: Effort, evidence: Path, out: Path
     ------
     ValueError
         If a file is no notebook; none is executed then.
+    OSError
+        If ``out`` cannot be made, or a notebook cannot be written.
     KeyboardInterrupt
         Upon Ctrl-C: notebooks that are done stay, the one under way is left as it was.
     """
     notebooks = [read(path) for path in paths]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # before the first is executed, which takes minutes
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     whole = True
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -65,7 +69,7 @@ def execute_all(paths: Sequence[Path], effort: Effort, evidence: Path, out: Path
                 console.print(escape(f"{path}, cell {failure.cell}: {failure.error}; the file is left as it was."))
             else:
                 write(done, path if out is None else out / path.name)
-                console.print(f"{path.stem}: {time.monotonic() - began:.0f} s")
+                console.print(f"{path.stem}: {time.monotonic() - began:.0f} s", markup=False)
             progress.remove_task(bar)
     return whole
 

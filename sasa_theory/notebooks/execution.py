@@ -80,12 +80,13 @@ def execute(
         at = cell_index + 1
         on_cell(at, len(done.cells))
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as profile:
         environment = {
             **os.environ,
             "SASA_THEORY_EFFORT": effort,
             "SASA_THEORY_EVIDENCE": str(evidence.resolve()),
             "OMP_NUM_THREADS": "1",
+            "IPYTHONDIR": profile,  # or IPython leaves a history and a profile in the user's home
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or its complaint about frozen modules is taken for an output
         }
         manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))  # this interpreter's alone

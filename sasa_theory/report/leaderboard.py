@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from sasa_theory.benchmark.compared import title
 from sasa_theory.benchmark.comparing import Estimate
-from sasa_theory.benchmark.comparison import Standings, title
+from sasa_theory.benchmark.comparison import Standings
 from sasa_theory.benchmark.ranking import Ranking
 from sasa_theory.benchmark.tuning import SLACK
 

@@ -6,8 +6,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from sasa_theory.benchmark.compared import title
 from sasa_theory.benchmark.comparing import Estimate
-from sasa_theory.benchmark.comparison import Standings, title
+from sasa_theory.benchmark.comparison import Standings
 from sasa_theory.metrics import METRICS
 
 

@@ -113,7 +113,7 @@ def test_names_that_cannot_be_used_are_refused(name, tmp_path):
         (["topk", "--match", "bit"], "did you mean 'bits'"),
         (["topk", "--executor", "proceses"], "did you mean 'processes'"),
         (["nowhere.py:MySAE"], "there is no file"),
-        (["topk", "--seeds", "2"], "greater than or equal to 3"),
+        (["topk", "--seeds", "2"], "--seeds"),
         (["mine.py"], "must be given as mine.py:Class"),
     ],
 )
@@ -145,6 +145,13 @@ def test_a_sweep_that_ends_early_says_how_to_go_on(error, code, word, monkeypatc
     output = invoke("bench", "topk", code=code)
     assert word in output
     assert "bench/records.jsonl" in output
+
+
+@pytest.mark.usefixtures("tiny")
+def test_brackets_are_no_markup():
+    output = invoke("bench", "topk[aux_coefficient=0]", "--against", "topk", "--out", "my[red]runs")
+    assert "Records: my[red]runs/records.jsonl" in output
+    assert "topk[aux_coefficient=0] in shapes, seed 0" in output
 
 
 def test_what_is_left_is_estimated_from_what_runs_took():

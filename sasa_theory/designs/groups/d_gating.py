@@ -256,11 +256,28 @@ def _block_squares(rows: Tensor, rank: int) -> Tensor:
 
 
 PRESETS = {
-    f"d-gating{suffix}/{depth}": Preset(config, f"top-s groups; {what}", "arXiv 2509.23898", {"depth": depth})
-    for suffix, config, depth, what in (
-        ("", GatedGroupsConfig, 2, "one gate a group: the group lasso on whole groups"),
-        ("", GatedGroupsConfig, 3, "two gates a group: the 2/3 quasi-norm on whole groups"),
-        ("/spectra", GatedSpectraConfig, 2, "encoder and decoder decay: the nuclear norm of the maps"),
-        ("/spectra", GatedSpectraConfig, 3, "a square factor between them: Schatten-2/3 of the maps"),
-    )
+    "d-gating/2": Preset(
+        GatedGroupsConfig,
+        "top-s groups; one gate a group: the group lasso on whole groups",
+        "arXiv 2509.23898",
+        {"depth": 2},
+    ),
+    "d-gating/3": Preset(
+        GatedGroupsConfig,
+        "top-s groups; two gates a group: the 2/3 quasi-norm on whole groups",
+        "arXiv 2509.23898",
+        {"depth": 3},
+    ),
+    "d-gating/spectra/2": Preset(
+        GatedSpectraConfig,
+        "top-s groups; encoder and decoder decay: the nuclear norm of the maps",
+        "arXiv 2509.23898",
+        {"depth": 2},
+    ),
+    "d-gating/spectra/3": Preset(
+        GatedSpectraConfig,
+        "top-s groups; a square factor between them: Schatten-2/3 of the maps",
+        "arXiv 2509.23898",
+        {"depth": 3},
+    ),
 }

@@ -122,9 +122,3 @@ def test_an_exemption_makes_it_exit_status_0_and_a_stale_one_1(path):
 def test_what_cannot_be_checked_is_exit_status_2(path, arguments, message):
     output = shown(*(argument.format(path=path) for argument in arguments), code=2)
     assert "".join(message.split()) in "".join(output.split())
-
-
-def test_help_has_an_example_and_the_exit_statuses():
-    output = shown("--help", code=0)
-    assert "sasa-theory check my_design.py:MySAE" in output
-    assert "Exit status: 0" in output

@@ -57,7 +57,3 @@ def test_every_field_of_every_design_is_documented(name):
 
 def test_a_wrong_name_is_exit_status_2_and_names_the_nearest():
     assert "did you mean 'topk/signed'?" in shown("topk/singed", code=2)
-
-
-def test_help_has_an_example():
-    assert "Example: sasa-theory designs sasa/paper" in shown("--help")

@@ -1,0 +1,1 @@
+"""What ``sasa-theory doctor`` looks at: packages, the machine, folders."""
