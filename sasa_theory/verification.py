@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sasa_theory.bounds.validate import choice
 from sasa_theory.claims import Claim, Effort, Record, Result, Task, plan, select, verify
 from sasa_theory.claims.evidence_log import EvidenceLog
+from sasa_theory.limits import whole_cores
 from sasa_theory.report.verdicts import verdict_table
 from sasa_theory.workers import begin_worker, one_blas_thread_each
 
@@ -138,7 +139,7 @@ def _workers(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes with one BLAS thread each."""
     context = multiprocessing.get_context("spawn")
     with one_blas_thread_each():
-        executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=begin_worker)
+        executor = ProcessPoolExecutor(jobs or whole_cores(), context, initializer=begin_worker)
         try:
             yield executor
         finally:

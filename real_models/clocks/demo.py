@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -18,6 +17,7 @@ import torch
 
 from sasa_theory.bounds.validate import count
 from sasa_theory.designs.contract import Design
+from sasa_theory.limits import whole_cores
 from sasa_theory.workers import begin_worker, one_blas_thread_each, one_thread
 
 from .judging import Entrant, calibrated, judged, large, rotations, trained
@@ -274,7 +274,7 @@ def _workers(jobs: int | None) -> Iterator[Executor]:
         return
     with one_blas_thread_each():
         context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, initializer=_begin)
+        executor = ProcessPoolExecutor(jobs or whole_cores(), context, initializer=_begin)
         try:
             yield executor
         finally:

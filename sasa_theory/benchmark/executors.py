@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sasa_theory.bounds.validate import choice, count
+from sasa_theory.limits import whole_cores
 from sasa_theory.workers import begin_worker, one_blas_thread_each
 
 _PATIENCE = 12
@@ -56,7 +56,7 @@ class Processes(Pool):
         How many; one a core by default.
     """
 
-    number: int = field(default_factory=lambda: os.cpu_count() or 1)
+    number: int = field(default_factory=whole_cores)
 
     def __post_init__(self) -> None:
         count("number of processes", self.number)

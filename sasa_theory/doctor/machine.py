@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from real_models.free_memory import free_memory
-
-from .limits import cores, memory_limit
+from sasa_theory.limits import cores, memory_limit
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What sets the threads of numerical libraries when a process starts."""

@@ -34,6 +34,11 @@ def cores(root: Path = Path("/")) -> float:
     return min(shares)
 
 
+def whole_cores(root: Path = Path("/")) -> int:
+    """Workers that need not wait for one another: whole cores that this process may use, at least one."""
+    return max(1, int(cores(root)))
+
+
 def memory_limit(root: Path = Path("/")) -> int | None:
     """Bytes that a control group allows this process; None where it sets no limit.
 

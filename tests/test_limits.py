@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sasa_theory.doctor.limits import cores, memory_limit
+from sasa_theory.limits import cores, memory_limit, whole_cores
 
 
 def group(root, path, **texts):
@@ -32,13 +32,14 @@ def test_the_least_of_a_group_and_those_around_it(root):
     group(root, "outer", cpu_max="50000 100000", memory_max="4000")
     group(root, "outer/inner", cpu_max="max 100000", memory_max="9000")
     assert cores(root) == 0.5
+    assert whole_cores(root) == 1
     assert memory_limit(root) == 4000
 
 
 def test_other_groups_do_not_matter(root):
     group(root, "outer/inner", cpu_max="max 100000", memory_max="max")
     group(root, "other", cpu_max="10000 100000", memory_max="5")
-    assert cores(root) == len(os.sched_getaffinity(0))
+    assert cores(root) == whole_cores(root) == len(os.sched_getaffinity(0))
     assert memory_limit(root) is None
 
 
