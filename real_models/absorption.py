@@ -10,7 +10,6 @@ the design is the same function, its columns are others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import Tensor
 from sasa_theory.bounds.validate import Floats, choice, count, real
 from sasa_theory.designs.contract import Design
 
+from .absorbed import Absorbed, Absorption, ClassScore
 from .logistic import f1, fit_logistic
 from .parts import Parts, parts_of
 
@@ -27,75 +27,6 @@ Probe = Literal["logistic", "mean_difference"]
 
 _COSINE, _ABSORBERS, _SHARE, _FULL_COSINE = 0.1, 3, 0.4, 0.025  # SAEBench's
 _MAIN, _JUMP = 10, 0.03  # most parts that may be a class's own, and by how much each has to raise F1
-
-
-class ClassScore(NamedTuple):
-    """Absorption of one class.
-
-    Attributes
-    ----------
-    name : str
-        Of the class.
-    rows : int
-        Held-out members that the probe recognises: those that are scored.
-    main : int
-        Parts that are the class's own.
-    fraction, full : float
-        Mean absorption fraction, and share of members that are fully absorbed.
-    """
-
-    name: str
-    rows: int
-    main: int
-    fraction: float
-    full: float
-
-
-@dataclass(frozen=True)
-class Absorbed:
-    """Absorption of all classes; each class counts the same. NaN if there is none that could be scored."""
-
-    classes: tuple[ClassScore, ...]
-
-    @property
-    def fraction(self) -> float:
-        """Mean over classes of the mean absorption fraction."""
-        return _mean([each.fraction for each in self.classes])
-
-    @property
-    def full(self) -> float:
-        """Mean over classes of the share of fully absorbed members."""
-        return _mean([each.full for each in self.classes])
-
-    @property
-    def main(self) -> float:
-        """Mean number of parts that are a class's own (feature splitting)."""
-        return _mean([each.main for each in self.classes])
-
-
-@dataclass(frozen=True)
-class Absorption:
-    """Absorption by unit, by column, and by column after random turns inside the units.
-
-    Attributes
-    ----------
-    units : Absorbed
-        The same however the columns of a unit are turned.
-    columns : Absorbed
-        As in the literature.
-    turned : tuple of Absorbed
-        By column once more, for other bases of the same units: what of ``columns`` is chance. None for atoms.
-    """
-
-    units: Absorbed
-    columns: Absorbed
-    turned: tuple[Absorbed, ...]
-
-    @property
-    def turned_fraction(self) -> tuple[float, float, float]:
-        """Mean, lowest and highest fraction over the turns."""
-        found = [each.fraction for each in self.turned]
-        return _mean(found), min(found, default=np.nan), max(found, default=np.nan)
 
 
 class Probed(NamedTuple):
@@ -289,7 +220,3 @@ def _probed(
             scored = np.flatnonzero(member[:, i] & says[:, i] & ~train)
             found.append(Probed(names[k], weight[i] / np.linalg.norm(weight[i]), member[:, i], scored))
     return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else np.nan

@@ -116,21 +116,13 @@ def write_cache(
     OSError
         If there is too little room on the disk, or a file cannot be written. What was written stays.
     """
-    choice("dtype", dtype, DTYPES)
-    wanted = Index(
-        source=source.identity,
-        width=source.width,
-        dtype=dtype,
-        rows=int(count("rows", rows)),
-        shard_rows=int(count("shard_rows", shard_rows)),
-    )
+    wanted = _wanted(source, rows, dtype, shard_rows)
     folder = Path(folder).expanduser()
     _refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / _LOCK, timeout=0):
-            index = _found(folder, wanted)
-            missing = [k for k in range(index.number) if not _intact(folder, index, k)]
+            index, missing = _standing(folder, wanted)
             plan = _plan(folder, index, missing)
             if announce is not None:
                 announce(plan)
@@ -141,6 +133,39 @@ def write_cache(
             return _written(source, folder, index, missing, progress)
     except Timeout:
         raise ValueError(f"another process is writing to {folder}; wait for it or give another folder") from None
+
+
+def plan_cache(
+    source: Activations, rows: int, folder: str | Path, *, dtype: Kept = "bfloat16", shard_rows: int = SHARD_ROWS
+) -> Plan:
+    """What :func:`write_cache` would come to; nothing is written.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    wanted = _wanted(source, rows, dtype, shard_rows)
+    folder = Path(folder).expanduser()
+    _refuse_foreign(folder)
+    return _plan(folder, *_standing(folder, wanted))
+
+
+def _wanted(source: Activations, rows: int, dtype: Kept, shard_rows: int) -> Index:
+    choice("dtype", dtype, DTYPES)
+    return Index(
+        source=source.identity,
+        width=source.width,
+        dtype=dtype,
+        rows=int(count("rows", rows)),
+        shard_rows=int(count("shard_rows", shard_rows)),
+    )
+
+
+def _standing(folder: Path, wanted: Index) -> tuple[Index, list[int]]:
+    """The index so far, and the shards that are missing."""
+    index = _found(folder, wanted)
+    return index, [k for k in range(index.number) if not _intact(folder, index, k)]
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -179,7 +204,8 @@ def _intact(folder: Path, index: Index, number: int) -> bool:
 def _plan(folder: Path, index: Index, missing: list[int]) -> Plan:
     item = DTYPES[index.dtype].itemsize
     sizes = [index.rows_of(k) * index.width * item + _HEADER for k in range(index.number)]
-    free = shutil.disk_usage(folder).free
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
     return Plan(index.rows, index.width, index.number, sum(sizes), sum(sizes[k] for k in missing), free)
 
 

@@ -20,15 +20,17 @@ from sasa_theory.training.identity import find, identity
 from sasa_theory.training.interruption import deferred
 from sasa_theory.training.normalising import Rescalable
 from sasa_theory.training.run import Run
-from sasa_theory.training.source import Stream
+from sasa_theory.training.source import Source, Stream
 from sasa_theory.training.trainer import begin
 
 from .activations import Activations
+from .cached import CachedActivations
 from .corpora import Place, Sequences
 from .curves import Comparison, Point
 from .experiment import Experiment
 from .fidelity import fidelity
 from .harvested import gather, read_up_to
+from .stored import place_behind
 
 _OF = "::"
 
@@ -41,6 +43,7 @@ def compare(
     source: Activations,
     folder: Path,
     *,
+    cache: CachedActivations | None = None,
     points: int = 8,
     held_out: int = 64,
     sequences: int = 16,
@@ -48,8 +51,9 @@ def compare(
 ) -> Comparison:
     """Train designs side by side on one stream and measure each at the same, logarithmically spaced numbers of tokens.
 
-    The text's first sequences are held out; training begins behind them. Each batch is harvested once and given to
-    every design, so that designs differ in nothing but themselves and their recipes.
+    The text's first sequences are held out, and training begins behind them; with a cache, those behind it are held
+    out. Each batch is harvested once and given to every design, so that designs differ in nothing but themselves and
+    their recipes.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def compare(
         By name; all of one budget and seed.
     source : Activations
         The language model's activations.
+    cache : CachedActivations, optional
+        The same on disk, from the start of the text on: trained on in place of those harvested on the way.
     folder : Path
         Where ``curves.json`` and, at each point, a checkpoint of all designs go.
     points : int
@@ -77,15 +83,25 @@ def compare(
     """
     budget, seed = _shared(experiments)
     count("held_out", held_out, max(2, sequences))
-    ahead = Sequences(source.language, source.corpus, source.harvest.length)
+    held = Place() if cache is None else place_behind(cache.index, source)
+    ahead = Sequences(source.language, source.corpus, source.harvest.length, place=held)
     for _ in range(held_out):
         next(ahead)
-    rows = gather(source, held_out * (source.harvest.length - source.harvest.skip) // 2)
-    common = _InStep(_from(source, ahead.place, budget.batch_size, seed))
+    rows = gather(source, held_out * (source.harvest.length - source.harvest.skip) // 2, held)
+    if cache is None:
+        common = _InStep(_from(source, ahead.place, budget.batch_size, seed))
+    else:
+        common = _InStep(cache.batches(budget.batch_size, torch.Generator().manual_seed(seed)))
+    read: Source = source if cache is None else cache
     runs = {
-        name: begin(each.build(source.width).to(source.language.device), source, view, budget, each.recipe, seed=seed)
+        name: begin(each.build(source.width).to(source.language.device), read, view, budget, each.recipe, seed=seed)
         for (name, each), view in zip(experiments.items(), common.views(len(experiments)), strict=True)
     }
+
+    def unread() -> bool:
+        """Whether training has not come to the sequences that are held out: a short text comes round again."""
+        return (read_up_to(source, common.state_dict()) if cache is None else ahead.place).epoch == 0
+
     before = _continued(runs, experiments, folder, resume=resume)
     curves: dict[str, tuple[Point, ...]] = dict.fromkeys(runs, ()) | ({} if before is None else before[0])
     done = 0 if before is None else before[1]
@@ -95,14 +111,16 @@ def compare(
             for run in runs.values():
                 run.advance()
             if step in due:
-                curves = {name: (*curves[name], _measured(run, rows, source, sequences)) for name, run in runs.items()}
+                curves = {
+                    name: (*curves[name], _measured(run, rows, source, held, sequences)) for name, run in runs.items()
+                }
             if step in due or interrupt.requested:
                 _save(runs, experiments, curves, folder, step)
             if step in due:
-                Comparison(curves, _unread(source, common)).write(folder)
+                Comparison(curves, unread()).write(folder)
             if interrupt.requested:
                 raise KeyboardInterrupt(f"stopped after step {step}, saved in {folder}")
-    return Comparison(curves, _unread(source, common))
+    return Comparison(curves, unread())
 
 
 def _shared(experiments: Mapping[str, Experiment]) -> tuple[Any, int]:
@@ -122,21 +140,16 @@ def _from(source: Activations, place: Place, batch_size: int, seed: int) -> Stre
     return stream
 
 
-def _unread(source: Activations, common: _InStep) -> bool:
-    """Whether training has not come to the end of the text, and so not to the sequences that are held out."""
-    return read_up_to(source, common.state_dict()).epoch == 0
-
-
 def _steps(steps: int, points: int) -> list[int]:
     first = max(1, steps // _FIRST)
     return sorted({round(step) for step in np.geomspace(first, steps, int(count("points", points)))})
 
 
-def _measured(run: Run, rows: Tensor, source: Activations, sequences: int) -> Point:
+def _measured(run: Run, rows: Tensor, source: Activations, held: Place, sequences: int) -> Point:
     design = _as_used(run)
     block = max(1, (1 << 24) // design.columns)
     seen = reconstruction(design, rows.split(block))
-    lost = fidelity(design, source, sequences=sequences, resamples=1) if sequences else None
+    lost = fidelity(design, source, sequences=sequences, place=held, resamples=1) if sequences else None
     return Point(
         tokens=run.steps_taken * run.budget.batch_size,
         ev=seen.ev,

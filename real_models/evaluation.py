@@ -1,4 +1,4 @@
-"""What can be said of a design on a language model's activations without labels, each beside what chance gives."""
+"""What can be said of a design on a language model's activations, each beside what chance gives."""
 
 from __future__ import annotations
 
@@ -17,75 +17,21 @@ from sasa_theory.designs.layer_norm import LayerNormed
 from sasa_theory.designs.references.grouping import group_by_neighbours
 from sasa_theory.metrics.clustering import MORE_THAN, Redundancy, redundancy
 from sasa_theory.metrics.consistency import Consistency, consistency
-from sasa_theory.metrics.dimension import rank90, used_spectrum
-from sasa_theory.metrics.evaluating import encoded, evaluating
-from sasa_theory.metrics.irreducibility import DIMENSIONS, FEWEST, Irreducibility, irreducibility, principal_axes
 from sasa_theory.metrics.judge import random_like
 from sasa_theory.metrics.observation import Observation
 from sasa_theory.metrics.reconstruction import Reconstruction
 from sasa_theory.metrics.units import like_parameters
 from sasa_theory.seeds import generator_for
-from sasa_theory.training import checkpoints
 
 from .activations import Activations
 from .corpora import Place
 from .fidelity import Fidelity, fidelity
-from .harvested import gather, look, read_up_to
+from .harvested import gather, look
+from .shapes import Dimensions, Shapes, dimensions, shapes
+from .spelling import WORDS, Spelling, spelling
 
 ROWS = 20_000
 """Activations looked at unless told otherwise."""
-
-UNITS = 32
-"""Units of most energy whose irreducibility is measured."""
-
-_MOST_POINTS = 4000
-"""Activations of a unit that its irreducibility is measured on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dimensions:
-    """How many dimensions the units with several columns use: rank90 of ``D_k' E[z_k z_k'] D_k`` where they fire.
-
-    Attributes
-    ----------
-    counts : tuple of int
-        Units that use 1, 2, ... dimensions.
-    mean : float
-        Of the same.
-    most : int
-        What a unit gets whose columns are used equally.
-    """
-
-    counts: tuple[int, ...]
-    mean: float
-    most: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shapes:
-    """Irreducibility of the units of most energy, beside Gaussian points of the same covariances.
-
-    Attributes
-    ----------
-    of : str
-        ``units``, or ``clusters`` of decoder atoms where no unit has more than one column.
-    number : int
-        How many were measured: those that fire at least 64 times, at most 32.
-    mixture, separability, score : float
-        Medians over them of M, S in bits, and ``(1 - M) S`` (arXiv 2405.14860).
-    chance : float
-        Median of the score of the Gaussian points.
-    above : float
-        Share of the units whose score exceeds the highest of all Gaussian ones.
-    """
-
-    of: str
-    number: int
-    mixture: float
-    separability: float
-    score: float
-    chance: float
-    above: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +56,8 @@ class Evaluation:
         What the language model loses.
     consistency : Consistency or None
         Agreement with a second design.
+    spelling : Spelling or None
+        Absorption and sparse probing of words' first letters.
     """
 
     rows: int
@@ -122,10 +70,12 @@ class Evaluation:
     shapes: Shapes | None
     fidelity: Fidelity | None
     consistency: Consistency | None
+    spelling: Spelling | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; what is not defined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        told = None if self.spelling is None else self.spelling.to_dict()
+        plain: dict[str, Any] = _plain({**asdict(self), "spelling": told})
         return plain
 
     def write(self, path: Path) -> None:
@@ -144,6 +94,9 @@ def evaluate(
     place: Place | None = None,
     unseen: bool | None = None,
     other: Design | None = None,
+    absorption: bool = False,
+    probing: bool = False,
+    words: int = WORDS,
     seed: int = 0,
 ) -> Evaluation:
     """Measure a design on activations.
@@ -164,13 +117,15 @@ def evaluate(
         What is known of the text from there on.
     other : Design, optional
         Trained alike from another seed, to be compared unit by unit.
+    absorption, probing, words
+        As in :func:`real_models.spelling.spelling`.
     seed : int
-        Of random dictionaries and points.
+        Of random dictionaries, points and words.
 
     Raises
     ------
     ValueError
-        If widths differ, the decoder is not affine, or activations or codes are not finite.
+        If widths differ, the decoder is not affine, activations or codes are not finite, or there are no such words.
     """
     x = gather(source, rows, place).to(like_parameters(design))
     seen = look(design, x)
@@ -180,6 +135,18 @@ def evaluate(
     generator = generator_for("evaluation", seed)
     several = bool((seen.units.sizes > 1).any())
     shaped = seen if several else _clustered(design, x)
+    spelt = None
+    if absorption or probing:
+        spelt = spelling(
+            design,
+            random.design,
+            source.language,
+            source.site,
+            words=words,
+            absorption=absorption,
+            probing=probing,
+            seed=seed,
+        )
     return Evaluation(
         rows=rows,
         unseen=unseen,
@@ -191,74 +158,8 @@ def evaluate(
         shapes=None if shaped is None else shapes(shaped, "units" if several else "clusters", generator),
         fidelity=fidelity(design, source, sequences=sequences, place=place, seed=seed) if sequences else None,
         consistency=None if other is None else consistency([seen, look(other.to(x.device), x)], generator),
+        spelling=spelt,
     )
-
-
-def dimensions(seen: Observation) -> Dimensions | None:
-    """Dimensions in use, unit by unit; None if no unit of several columns fires."""
-    units = seen.units
-    chosen = (units.sizes > 1) & (seen.crowd.fired.often.to(units.sizes.device) > 0)
-    if not chosen.any():
-        return None
-    parts = zip(units.decoder[chosen].split(256), seen.crowd.second[chosen].split(256), strict=True)
-    ranks = torch.cat([rank90(used_spectrum(decoder, second)) for decoder, second in parts])
-    most = int(rank90(torch.ones(units.rank)))
-    counts = torch.bincount(ranks.long().cpu(), minlength=most + 1)[1:]
-    return Dimensions(counts=tuple(counts.tolist()), mean=float(ranks.mean()), most=most)
-
-
-@torch.no_grad()
-def shapes(seen: Observation, of: str, generator: torch.Generator) -> Shapes | None:
-    """Irreducibility of what the units of most energy add where they fire; None if none fires often enough."""
-    units, crowd = seen.units, seen.crowd
-    gram = units.decoder.double() @ units.decoder.double().mT
-    energy = (gram * crowd.second).sum(dim=(1, 2))
-    fit = (units.sizes > 1) & (crowd.fired.often.to(units.sizes.device) >= FEWEST)
-    chosen = energy.masked_fill(~fit, -torch.inf).topk(min(UNITS, units.count)).indices
-    chosen = chosen[fit[chosen]]
-    if not len(chosen):
-        return None
-    kept: list[list[Tensor]] = [[] for _ in chosen]
-    with evaluating(seen.design):
-        for block in seen.rows:
-            codes = encoded(seen.design, block.x.to(like_parameters(seen.design)))
-            on = seen.design.presence(codes)[:, chosen] > 0
-            inside = units.blocks(codes)[:, chosen]
-            for k, points in enumerate(kept):
-                points.append(inside[on[:, k], k])
-    found, chance = [], []
-    for unit, parts in zip(chosen.tolist(), kept, strict=True):
-        added = torch.cat(parts)[:_MOST_POINTS].double() @ units.decoder[unit].double()
-        axes = principal_axes(added, min(int(units.sizes[unit]), DIMENSIONS))
-        planar = ((added - added.mean(dim=0)) @ axes.mT).cpu()
-        found.append(irreducibility(planar))
-        noise = torch.randn(planar.shape, generator=generator, dtype=torch.float64)
-        chance.append(irreducibility(noise * planar.std(dim=0)).score)
-    scores = torch.tensor([one.score for one in found])
-    return Shapes(
-        of=of,
-        number=len(found),
-        mixture=_median(found, "mixture"),
-        separability=_median(found, "separability"),
-        score=float(scores.median()),
-        chance=float(torch.tensor(chance).median()),
-        above=float((scores > max(chance)).double().mean()),
-    )
-
-
-def unseen_place(source: Activations, folder: Path) -> Place | None:
-    """Where text begins that training in a folder has not read; None if there is none, or it came to the text's end.
-
-    The last checkpoint says at which chunk each process' stream stood. One process: the text after that chunk; several:
-    from the first document that none of them has come to.
-    """
-    found = checkpoints.latest(folder)
-    if found is None or any("document" not in stream for stream in found.state["streams"]):
-        return None
-    after = [read_up_to(source, stream) for stream in found.state["streams"]]
-    if any(place.epoch > 0 for place in after):
-        return None
-    return after[0] if len(after) == 1 else Place(0, (max(place.document for place in after) + 1) * len(after))
 
 
 def _clustered(design: Design, x: Tensor) -> Observation | None:
@@ -271,10 +172,6 @@ def _clusters(design: Design, generator: torch.Generator) -> Redundancy | None:
     if inner.columns <= MORE_THAN:
         return None
     return redundancy(inner, group_by_neighbours(inner).units(), generator=generator)
-
-
-def _median(found: list[Irreducibility], name: str) -> float:
-    return float(torch.tensor([getattr(one, name) for one in found]).median())
 
 
 def _plain(value: Any) -> Any:

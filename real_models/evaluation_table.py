@@ -7,6 +7,7 @@ import math
 from rich.table import Table
 
 from .evaluation import Evaluation
+from .spelling import Spelling
 
 _TEXT = {True: "text that training has not read", False: "text that training has read", None: "text"}
 
@@ -60,7 +61,26 @@ def evaluation_table(found: Evaluation, title: str) -> Table:
             "of units, with the other seed's",
         )
         _add(table, "agreement of directions", both.atoms, both.atoms_null, "of their strongest directions")
+    if found.spelling is not None:
+        _spelling(table, found.spelling)
     return table
+
+
+def _spelling(table: Table, found: Spelling) -> None:
+    absorbed, by_chance = found.absorption, found.absorption_chance
+    if absorbed is not None and by_chance is not None:
+        of = f"first letters of {found.words:,} words, {len(absorbed.units.classes)} letters scored"
+        words = f"{of}; {absorbed.units.main:.1f} units a letter; chance: a random dictionary"
+        _add(table, "absorption (units)", absorbed.units.fraction, by_chance.fraction, words)
+        turned, low, high = absorbed.turned_fraction
+        bases = f"; in other bases of the same units {turned:.3f} ({low:.3f} to {high:.3f})" if absorbed.turned else ""
+        _add(table, "absorption (columns)", absorbed.columns.fraction, None, f"as in the literature{bases}")
+    if found.probing is not None:
+        for each in found.probing.budgets:
+            what = f"accuracy on first letters, both answers weighing the same; columns seen: {each.columns:.3g}"
+            number, unit = each.budget.number, each.budget.unit
+            _add(table, f"probes, {number} {unit if number > 1 else unit[:-1]}", each.accuracy, each.null, what)
+        _add(table, "probes, activations", found.probing.raw, None, "of all dimensions; chance: permuted letters")
 
 
 def _fidelity(table: Table, found: Evaluation) -> None:

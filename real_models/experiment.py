@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from sasa_theory.bounds.validate import choice, count, known_fields
 from sasa_theory.designs.contract import Design
+from sasa_theory.designs.presets import config as config_of
 from sasa_theory.designs.presets import get, presets
 from sasa_theory.training.budget import Budget
 from sasa_theory.training.recipe import Recipe
@@ -23,6 +24,27 @@ DTYPES = ("float32", "bfloat16", "float16")
 """In which a language model may be run; :data:`real_models.language_model.DTYPES` has the same names."""
 
 _HUB = "hub:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cache:
+    """Activations that are on disk before training begins, as bfloat16, for any number of runs to read.
+
+    Attributes
+    ----------
+    folder : str
+        Where; they are written there if they are not yet.
+    rows : int
+        How many the whole cache has, from the start of the text on; a run may read fewer.
+    """
+
+    folder: str
+    rows: int
+
+    def __post_init__(self) -> None:
+        if not self.folder:
+            raise ValueError("folder of the cache must be named, got an empty text")
+        count("rows of the cache", self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +69,8 @@ class Experiment:
         Tokens, and how many of them make a step.
     harvest : Harvest
         How activations are gathered.
+    cache : Cache or None
+        Where they lie on disk; None if they are gathered while training goes on.
     dtype : str
         In which the language model is run; the design is trained in float32.
     seed : int
@@ -55,7 +79,8 @@ class Experiment:
     Raises
     ------
     ValueError
-        If the design, one of its settings or the dtype is unknown, with the nearest that is known.
+        If the design, one of its settings or the dtype is unknown, with the nearest that is known; if the cache has
+        fewer rows than training reads.
     """
 
     model: str
@@ -66,6 +91,7 @@ class Experiment:
     recipe: Recipe
     budget: Budget
     harvest: Harvest = field(default_factory=Harvest)
+    cache: Cache | None = None
     dtype: str = "float32"
     seed: int = 0
 
@@ -81,6 +107,15 @@ class Experiment:
         for name in ("model", "corpus"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must be named, got an empty text")
+        if self.cache is not None and self.cache.rows < self.budget.tokens:
+            raise ValueError(
+                f"the cache {self.cache.folder} has {self.cache.rows:,} rows, training reads {self.budget.tokens:,} "
+                f"tokens; train on {self.cache.rows:,} at most, or name another folder"
+            )
+
+    def columns(self, width: int) -> int:
+        """Dimension of the code that the design will have; ValueError as :meth:`build`."""
+        return config_of(self.design, width=width, **self.settings).columns
 
     def build(self, width: int) -> Design:
         """The design with fresh weights, for activations of this width.
@@ -103,6 +138,7 @@ class Experiment:
             "settings": {name: _plain(value) for name, value in self.settings.items()},
             "budget": asdict(self.budget),
             "harvest": {**asdict(self.harvest), "drop": list(self.harvest.drop)},
+            "cache": None if self.cache is None else asdict(self.cache),
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
         }
@@ -127,6 +163,8 @@ class Experiment:
         if "harvest" in values:
             drop = tuple(values["harvest"].get("drop", ()))
             parts["harvest"] = _part(Harvest, {**values["harvest"], "drop": drop})
+        if values.get("cache") is not None:
+            parts["cache"] = _part(Cache, values["cache"])
         return cls(**parts)
 
     def to_json(self) -> str:

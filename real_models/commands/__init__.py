@@ -1,0 +1,1 @@
+"""The commands ``sasa-theory real ...``, one a file: words in, exit status out."""
