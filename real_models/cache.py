@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sasa_theory.bounds.validate import choice, count
+from sasa_theory.whole_files import atomically
 
 from .activations import Activations
 from .cache_index import (
@@ -31,7 +32,6 @@ from .cache_index import (
     Kept,
     Shard,
     Start,
-    atomically,
     check_shard,
     checksum,
     differing,
@@ -231,7 +231,7 @@ def _written(source: Activations, folder: Path, index: Index, missing: list[int]
 def _with_shard(folder: Path, index: Index, k: int, rows: Tensor, start: Start, after: Start) -> Index:
     """Write a shard, then the index that knows it."""
     path = shard_path(folder, k)
-    atomically(path, lambda temporary: save_file({TENSOR: rows.contiguous()}, temporary))
+    atomically(path, lambda temporary: save_file({TENSOR: rows.contiguous()}, temporary), WRITING)
     shard = Shard(len(rows), path.stat().st_size, checksum(path), start)
     if k < len(index.shards) and index.shards[k] != shard:
         raise ValueError(

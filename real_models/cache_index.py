@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
+
+from sasa_theory.whole_files import atomically
 
 FORMAT, VERSION = "sasa-theory activations", 1
 INDEX, TENSOR = "index.json", "rows"
@@ -105,7 +106,7 @@ class Index:
 
     def write(self, folder: Path) -> None:
         """Put it in place of the one in a folder at once."""
-        atomically(folder / INDEX, lambda path: path.write_text(_text(self), encoding="utf-8"))
+        atomically(folder / INDEX, lambda path: path.write_text(_text(self), encoding="utf-8"), WRITING)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -215,18 +216,6 @@ def checksum(path: Path) -> str:
         while part := file.read(_CHUNK):
             digest.update(part)
     return digest.hexdigest()
-
-
-def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name, have it on the disk, then rename it: it is there whole or not at all."""
-    temporary = path.with_name(WRITING + path.name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def differing(found: Mapping[str, Any], expected: Mapping[str, Any], inside: str = "") -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from math import exp, log
 from pathlib import Path
+
+from .results import write_json
 
 CURVES = "curves.json"
 
@@ -69,7 +70,5 @@ class Comparison:
         return None
 
     def write(self, folder: Path) -> None:
-        """Write ``curves.json``: under a temporary name, then renamed."""
-        temporary = folder / f".{CURVES}"
-        temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        temporary.replace(folder / CURVES)
+        """Write ``curves.json``."""
+        write_json(folder / CURVES, asdict(self))

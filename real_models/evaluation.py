@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from .activations import Activations
 from .corpora import Place
 from .fidelity import Fidelity, fidelity
 from .harvested import gather, look
+from .results import plain, write_json
 from .shapes import Dimensions, Shapes, dimensions, shapes
 from .spelling import WORDS, Spelling, spelling
 
@@ -75,14 +73,12 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; what is not defined is None."""
         told = None if self.spelling is None else self.spelling.to_dict()
-        plain: dict[str, Any] = _plain({**asdict(self), "spelling": told})
-        return plain
+        values: dict[str, Any] = plain({**asdict(self), "spelling": told})
+        return values
 
     def write(self, path: Path) -> None:
-        """Write :meth:`to_dict` as JSON: under a temporary name, then renamed."""
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        """Write :meth:`to_dict` as JSON."""
+        write_json(path, self.to_dict())
 
 
 def evaluate(
@@ -172,15 +168,3 @@ def _clusters(design: Design, generator: torch.Generator) -> Redundancy | None:
     if inner.columns <= MORE_THAN:
         return None
     return redundancy(inner, group_by_neighbours(inner).units(), generator=generator)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, Tensor):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sasa_theory.training.checkpoints import steps
 from sasa_theory.training.processes import Processes
 from sasa_theory.training.settings import flat
 from sasa_theory.training.trainer import train
+from sasa_theory.whole_files import write_text
 
 from .activations import Activations
 from .cache import plan_cache
@@ -178,9 +178,7 @@ def claim(folder: Path, experiment: Experiment, *, resume: bool) -> bool:
     path = folder / EXPERIMENT
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(experiment.to_json(), encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, experiment.to_json())
         return True
     before, now = flat(Experiment.read(path).to_dict()), flat(experiment.to_dict())
     for name in {**before, **now}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from real_models.results import plain
 from sasa_theory.bounds.validate import count
 from sasa_theory.designs.contract import Design
 from sasa_theory.limits import whole_cores
@@ -132,15 +132,14 @@ class Found:
     designs: dict[str, Design]
     seconds: float
 
-    def to_json(self) -> str:
-        """Everything but activations and designs; undefined values are null."""
-        plain = {
-            name: getattr(self, name)
-            for name in ("accuracy", "clocks", "dims", "values", "null", "oracle", "moved", "atoms", "seconds")
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but activations and designs, as plain values; undefined ones are None."""
+        kept = ("accuracy", "clocks", "dims", "values", "null", "oracle", "moved", "atoms", "seconds")
+        found = {"plan": asdict(self.plan)} | {name: getattr(self, name) for name in kept}
         for name in ("separated", "falsified"):
-            plain[name] = {design: asdict(one) for design, one in getattr(self, name).items()}
-        return json.dumps(_defined({"plan": asdict(self.plan)} | plain), indent=1, allow_nan=False) + "\n"
+            found[name] = {design: asdict(one) for design, one in getattr(self, name).items()}
+        values: dict[str, Any] = plain(found)
+        return values
 
 
 def demonstrate(plan: Plan, *, jobs: int | None = None, folder: Path | None = None, progress: bool = True) -> Found:
@@ -284,12 +283,3 @@ def _workers(jobs: int | None) -> Iterator[Executor]:
 def _begin() -> None:
     begin_worker()
     torch.set_num_threads(1)
-
-
-def _defined(value: Any) -> Any:
-    """The same with None for what is not a number."""
-    if isinstance(value, dict):
-        return {key: _defined(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_defined(one) for one in value]
-    return None if isinstance(value, float) and value != value else value

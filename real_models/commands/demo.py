@@ -51,6 +51,7 @@ def demo(
         from ..clocks.separation import SINGLE
         from ..clocks.transformer import Lesson
         from ..clocks.verdicts import metric_table, moved_table, verdict_table, verdicts
+        from ..results import write_json
 
         quiet()
         chosen = choice("--architecture", architecture, ("gpt2", "mistral"))
@@ -59,7 +60,7 @@ def demo(
         plan = Plan(lesson=lesson, seeds=seeds, falsifier=single)
         found = demonstrate(plan, jobs=jobs)
         out.mkdir(parents=True, exist_ok=True)
-        (out / "demo.json").write_text(found.to_json())
+        write_json(out / "demo.json", found.to_dict())
         for table in (metric_table(found), moved_table(found), verdict_table(found)):
             console.print(table)
         console.print(f"Numbers: {out / 'demo.json'} ({found.seconds:.0f} s)", highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from sasa_theory.designs.contract import Design
 
 from ..experiment import Experiment
 from ..harvested import gather
+from ..results import write_json
 from ..training import EXPERIMENT, source_of, trained_design
 from .finding import best_unit, gather_labelled
 from .lexicon import concept, label_tokens
@@ -87,9 +87,5 @@ def study_runs(
 
 
 def write(found: Sequence[ConceptStudy], path: Path) -> None:
-    """Write studies as JSON: under a temporary name, then renamed."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(
-        json.dumps([each.to_dict() for each in found], indent=1, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    temporary.replace(path)
+    """Write studies as JSON."""
+    write_json(path, [each.to_dict() for each in found])

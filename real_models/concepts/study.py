@@ -13,6 +13,7 @@ from sasa_theory.designs.contract import Design
 from sasa_theory.seeds import generator_for
 
 from ..language_model import LanguageModel
+from ..results import plain
 from ..sites import Site
 from .causal import Arm, Causal, causal
 from .circle import CircleFit, circle
@@ -86,8 +87,8 @@ class ConceptStudy:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, arrays as lists."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
+        values: dict[str, Any] = plain(asdict(self))
+        return values
 
 
 def study(
@@ -201,13 +202,3 @@ def _arms(unit: Piece, pieces: Mapping[str, Piece], means: Floats, draws: int, s
             tuple(random_subspaces(rank, means.shape[1], draws, generator)), random=True
         )
     return arms
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value.tolist() if hasattr(value, "tolist") else value

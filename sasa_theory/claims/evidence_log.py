@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sasa_theory.whole_files import write_text
+
 from .contract import Effort
 from .runner import Record
 
@@ -48,9 +50,7 @@ class EvidenceLog:
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace the file by the header and these records, in this order; it is whole at every moment."""
         lines = [self._header, *(record.to_json() for record in records)]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        temporary.replace(self.path)
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
 
     def _read(self) -> list[Record]:
         text = self.path.read_text()

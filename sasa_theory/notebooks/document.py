@@ -11,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from sasa_theory.bounds.validate import choice
+from sasa_theory.whole_files import write_text
 
 FOLDER = Path("notebooks")
 """Where they are, from the root of the project."""
@@ -59,9 +60,7 @@ def read(path: Path) -> NotebookNode:
 def write(notebook: NotebookNode, path: Path) -> None:
     """Replace a file by a notebook; at every moment it is the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".ipynb.tmp")
-    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def title(notebook: NotebookNode) -> str:

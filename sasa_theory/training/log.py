@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
+
+from sasa_theory.whole_files import write_text
 
 FILE = "log.jsonl"
 
@@ -131,9 +132,7 @@ def _cut(path: Path, step: int) -> list[Entry]:
                 break  # the line that a crash cut short
             if entry.step <= step:
                 entries.append(entry)
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in entries), encoding="utf-8")
-        os.replace(temporary, path)
+        write_text(path, "".join(json.dumps(asdict(entry)) + "\n" for entry in entries))
     return entries
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from real_models import cache, cache_index
+from real_models import cache
 from real_models.activations import in_order
 from real_models.cache import write_cache
 from real_models.cached import CachedActivations
@@ -90,11 +90,11 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, mome
         own(one, other)
 
     folder = tmp_path / "stopped"
-    monkeypatch.setattr(cache_index.os, "replace", stop)
+    monkeypatch.setattr("os.replace", stop)
     with pytest.raises(KilledError):
         written(folder)
     assert any(name.endswith("-torn") for name in files(folder))
-    monkeypatch.setattr(cache_index.os, "replace", own)
+    monkeypatch.setattr("os.replace", own)
     if moment > 1:  # there is an index already
         with pytest.raises(ValueError, match=f"holds {moment // 2} of 4 shards"):
             CachedActivations(folder)
@@ -105,14 +105,14 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, mome
 def test_kill_9_leaves_what_can_be_continued(tmp_path):
     program = """
 import os, signal, sys
-from tests.real_models.test_cache import cache_index, written
+from tests.real_models.test_cache import written
 own, calls = os.replace, []
 def deadly(one, other):
     calls.append(one)
     if len(calls) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     own(one, other)
-cache_index.os.replace = deadly
+os.replace = deadly
 written(sys.argv[1])
 """
     folder = tmp_path / "killed"

@@ -214,7 +214,7 @@ def test_the_demonstration_has_every_number(found):
     assert set(found.values) == {"SASA", "TopK", "signed TopK"}
     shapes = {(len(each), len(each[0])) for each in found.moved.values()}
     assert shapes == {(2, 2)}
-    plain = json.loads(found.to_json())
+    plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert plain["plan"]["lesson"]["clocks"]["hours"] == [5, 9, 11]
     assert plain["falsified"].keys() == {"SASA", "TopK"}
 
