@@ -12,7 +12,7 @@ import numpy as np
 from .charts import LEGEND, Chart, axis, heat_map, line_chart, look, plain
 from .inputs import LanguageKind, LanguageResult
 from .metric_notes import note
-from .wording import NOTHING, number
+from .wording import NOTHING, counted, number
 
 _RECONSTRUCTION = {
     "ev": "explained variance",
@@ -172,9 +172,14 @@ def _demo(values: Mapping[str, Any], name: str, id: str) -> Shown:
         "Recovery of each known circle, mean over seeds: 1 if one unit spans it and nothing else.",
         shares, hours, list(designs), ("clock", "design", "recovery"),
     )  # fmt: skip
-    right = f"{values['accuracy']:.1%}"
-    sentence = f"A transformer trained on {len(hours)} clocks, right on {right} of unseen sums; its circles are known."
-    return Shown("A transformer whose circles are known", sentence, tuple(tables), (chart,))
+    lesson = values["plan"]["lesson"]
+    embedded = "learned embeddings" if lesson["learned"] else "hours embedded on known circles"
+    sentence = (
+        f"Trained to add on {counted(len(lesson['clocks']['hours']), 'clock')}, {embedded}; right on "
+        f"{values['accuracy']:.1%} of unseen sums. Judged on the {counted(len(hours), 'clock')} of nine hours or more."
+    )
+    title = f"A transformer whose circles are known ({lesson['architecture']})"
+    return Shown(title, sentence, tuple(tables), (chart,))
 
 
 def _mean(values: Any) -> float:

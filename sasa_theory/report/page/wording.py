@@ -10,14 +10,17 @@ from sasa_theory.benchmark.comparing import Estimate
 
 NOTHING = "–"
 _MOST_DECIMALS = 3
+_ROUNDING = 1e-12
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits; a dash where there is none."""
+    """A number with so many significant digits, rounding errors as 0; a dash where there is none."""
     if value is None or math.isnan(value):
         return NOTHING
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if abs(value) < _ROUNDING:
+        return "0"
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 

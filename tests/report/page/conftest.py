@@ -79,7 +79,9 @@ def language_results(design: str) -> dict[str, object]:
         "curves.json": {"curves": {design: [point, {**point, "tokens": 200, "ev": 0.625}]}, "unseen": True},
         "concepts.json": [concept],
         "demo.json": {
-            "accuracy": 0.99, "clocks": [9, 24], "plan": {}, "values": {design: values},
+            "accuracy": 0.99, "clocks": [9, 24],
+            "plan": {"lesson": {"clocks": {"hours": [5, 9, 24]}, "architecture": "gpt2", "learned": False}},
+            "values": {design: values},
             "moved": {design: [[0.5, 1.0]]},
             "null": {design: {"recovery": [0.1, 0.1], "units_90": [None, None]}},
             "oracle": {"recovery": [1.0, 1.0], "units_90": [1.0, 1.0]},

@@ -106,6 +106,9 @@ def test_results_of_language_models_keep_their_numbers():
     assert curves.tables[0].rows[0][:3] == (IMAGE, "200", "0.625")
     assert concepts.tables[0].rows[0][3] == "0.99"
     assert concepts.charts[0].figure["data"][0]["text"][1].startswith("&lt;/script")  # plotly takes tags
+    assert demo.heading == "A transformer whose circles are known (gpt2)"
+    assert "add on 3 clocks" in demo.sentence
+    assert "Judged on the 2 clocks" in demo.sentence
     heat = demo.charts[0].figure["data"][0]
     assert heat["z"] == [[0.8, None]]
     assert dict(demo.tables[1].rows) == {IMAGE: "0.75"}
