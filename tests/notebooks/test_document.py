@@ -69,7 +69,7 @@ def test_outputs_are_up_to_date_until_a_code_cell_changes(notebook):
 def test_a_file_is_replaced_whole(folder, notebook, monkeypatch):
     path = folder / "02_path.ipynb"
     before = path.read_bytes()
-    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("os.replace", lambda one, other: (_ for _ in ()).throw(KeyboardInterrupt))
     notebook.cells = []
     with pytest.raises(KeyboardInterrupt):
         write(notebook, path)

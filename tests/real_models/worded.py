@@ -74,7 +74,8 @@ def language() -> LanguageModel:
             part.bias.zero_()
         model.transformer.wpe.weight.zero_()
         # other words live in what is left
-        model.transformer.wte.weight.copy_(torch.randn(len(tokenizer), 11) @ directions[4:] / 11**0.5)
+        others = torch.randn(len(tokenizer), 11, generator=torch.Generator().manual_seed(0))
+        model.transformer.wte.weight.copy_(others @ directions[4:] / 11**0.5)
         model.lm_head.weight.zero_()
         for name, plane in (("weekdays", directions[:2]), ("months", directions[2:4])):
             labels = CONCEPTS[name].labels
