@@ -46,9 +46,8 @@ def log_distortion_floor(log_atoms: ArrayLike, d: ArrayLike, *, signed: bool = T
     with np.errstate(divide="ignore", invalid="ignore"):
         capped = np.log1p(-1 / d) + log_betainc(a + 1, 0.5, u, v) - log_betainc(a, 0.5, u, v)
         tiny = np.log(a / (a + 1)) + (np.log(a) + log_beta(a, 0.5) - log_lines) / a
-        few = np.log1p(-np.exp(np.minimum(log_lines, 0.0)) / d)  # no u reaches 1: fewer than one full line
-        line = np.where(log_lines < 0, few, -np.inf)
-    return np.where(d == 1, line, np.where(log_lines < 0, few, np.where(u > _SMALL, capped, tiny)))[()]
+        few = np.log1p(-np.exp(np.minimum(log_lines, 0.0)) / d)  # no u reaches 1: at most one full line
+    return np.where((d == 1) | (log_lines < 0), few, np.where(u > _SMALL, capped, tiny))[()]
 
 
 def distortion_floor(atoms: ArrayLike, d: ArrayLike, *, signed: bool = True) -> Floats:

@@ -77,9 +77,9 @@ def entropy_rank(spectrum: Tensor) -> Tensor:
     Shapes as in :func:`rank90`. Source: Roy & Vetterli (2007), "The effective rank".
     """
     singular = _shares(spectrum).sqrt()
-    total = singular.sum(dim=-1, keepdim=True)
-    p = singular / torch.where(total == 0, 1.0, total)
-    return torch.where(total.squeeze(-1) == 0, 0.0, torch.special.entr(p).sum(dim=-1).exp())
+    total = singular.sum(dim=-1)
+    p = singular / total.unsqueeze(-1)
+    return torch.where(total == 0, 0.0, torch.special.entr(p).sum(dim=-1).exp())
 
 
 def decoder_spectrum(decoder: Tensor) -> Tensor:

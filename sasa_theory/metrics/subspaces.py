@@ -14,7 +14,7 @@ ENERGY = 0.99
 
 The rank of the raw decoder would not do: after training by gradient descent it is always full, though most of a block
 may be noise that hardly any code reaches, and the sizes of its singular values depend on the unit's gauge. Of a feature
-with d equally strong dimensions all d are kept up to d = 100.
+with d equally strong dimensions all d are kept below d = 100.
 """
 
 _ROUNDING = 1e-9

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sasa_theory import bounds
 
-from .oracles import agree
+from .oracles import ORACLES, agree
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 8, 16, 511, 4096])
@@ -29,6 +29,11 @@ def test_polygon(atoms: int) -> None:
 )
 def test_floor_extremes(log_atoms: float, d: int, signed: bool) -> None:
     agree("gauge_floor_from_log", log_atoms, d, signed=signed)
+
+
+def test_floor_in_ten_million_dimensions_does_not_overflow() -> None:
+    floor = bounds.gauge_floor_from_log(100.0, 10**7)
+    assert floor == pytest.approx(float(ORACLES["gauge_floor_from_log"](100.0, 10**7)), rel=1e-10)
 
 
 @settings(max_examples=15)

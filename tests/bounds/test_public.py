@@ -87,6 +87,22 @@ ARGUMENTS: dict[str, dict[str, tuple[str, Any]]] = {  # name: argument: kind, a 
     "true_basis_gauge": {"d": D},
     "welch_bound": {"atoms": ("count", 9), "width": D},
 }
+DEFAULTS: dict[str, Any] = {  # what an argument that is left out means, wherever it may be
+    "delta": 0.0,
+    "gated": True,
+    "largest_norm": 1.0,
+    "least_norm": 1.0,
+    "moved": 1,
+    "noise": 1.0,
+    "usage": 1.0,
+}
+GAUGES = {"gauge_floor", "gauge_floor_from_log", "log_near_optimal_floor"}  # of plain atoms; other codes are signed
+LEFT_OUT = [
+    pytest.param(name, argument, DEFAULTS.get(argument, name not in GAUGES), id=f"{name}-{argument}")
+    for name in FUNCTIONS
+    for argument, parameter in inspect.signature(getattr(bounds, name)).parameters.items()
+    if parameter.default is not parameter.empty and argument != "rank"  # whose oracle knows its default
+]
 NOT_ELEMENTWISE = {"partition_floor", "second_group_pressure", "single_group_optimum", "soft_topk"}
 ELEMENTWISE = [name for name in FUNCTIONS if name not in NOT_ELEMENTWISE]
 BAD = [
@@ -147,6 +163,13 @@ def test_bad_values_are_named(name: str, argument: str, bad: Any) -> None:
 def test_arguments_that_contradict_each_other(name: str, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         getattr(bounds, name)(**{**good(name), **changed})
+
+
+@pytest.mark.parametrize(("name", "argument", "default"), LEFT_OUT)
+def test_arguments_may_be_left_out(name: str, argument: str, default: Any) -> None:
+    rest = {given: value for given, value in good(name).items() if given != argument}
+    left_out, named = (_parts(getattr(bounds, name)(**arguments)) for arguments in (rest, {**rest, argument: default}))
+    assert left_out == named
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

@@ -32,6 +32,13 @@ def test_ends_belong_to_the_range_unless_open() -> None:
         real("x", [1.0, 0.0], 0.0, 1.0, open_high=True)
 
 
+def test_infinite_ends_are_never_in_the_range() -> None:
+    with pytest.raises(ValueError, match=r"^x must be in \(-inf, inf\), got inf$"):
+        real("x", np.inf)
+    with pytest.raises(ValueError, match=r"^x must be in \(-inf, 0\], got -inf$"):
+        real("x", -np.inf, high=0.0)
+
+
 def test_counts_beyond_64_bits_are_counts() -> None:
     assert count("n", 10**20) == 1e20
     with pytest.raises(ValueError, match=r"^n must be a real number"):

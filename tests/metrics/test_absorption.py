@@ -242,3 +242,11 @@ def test_worlds_without_families_and_parents_without_units_are_not_judged():
         each = METRICS[name].measure(observe(design, known(), ROWS)).each
         assert each[0].isnan()
         assert not each[1:ROOTS].isnan().any()
+
+
+def test_a_parent_that_its_unit_serves_faintly_is_judged_all_the_same():
+    design = Family(share=1.0)
+    design.decoder[:3] *= 1e-3  # a millionth of the energy: far more than rounding
+    for name in ("absorption", "absorption_columns"):
+        each = METRICS[name].measure(observe(design, known(), ROWS)).each
+        assert torch.allclose(each[:ROOTS], accompanied())

@@ -21,6 +21,7 @@ from sasa_theory.metrics import METRICS, Metric, Observation, Reading, judge, ob
 from sasa_theory.metrics.judge import NULLS, gated_subspaces, random_like, true_subspaces
 from sasa_theory.metrics.rows import Rows
 from sasa_theory.metrics.units import Units
+from sasa_theory.seeds import generator_for
 from synthetic import World, preset
 
 from . import dictionaries
@@ -44,6 +45,15 @@ def test_a_metric_is_defined_by_its_function() -> None:
     assert metric.definition == "Largest ``||x||``\nover the rows."
     known = dictionaries.world()
     assert metric.measure(observe(dictionaries.perfect(known), known, 50)).value > 0
+
+
+def test_what_is_kept_belongs_to_one_observation_and_is_no_part_of_it() -> None:
+    first = observe(dictionaries.perfect(noisy()), noisy(), 50)
+    value = first.kept(dearest)
+    assert first.kept(dearest) is value
+    assert replace(first, rows=Rows(noisy(), 50, seed=9)).kept(dearest) != value
+    assert replace(first) == first
+    assert "kept" not in repr(first)
 
 
 def test_a_floor_stands_beside_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +143,13 @@ def test_every_pass_sees_the_same_rows_with_whatever_truth(seed: int, n: int, bl
     assert max(len(b.x) for b in rows) <= block
 
 
+def test_rows_are_drawn_two_thousand_at_a_time_from_seed_zero() -> None:
+    """Values in records are of these very rows: another block would draw others."""
+    generator = generator_for("judged rows", 0)
+    drawn = torch.cat([noisy().sample(n, generator, "support").x for n in (2048, 3)])
+    assert torch.equal(torch.cat([block.x for block in Rows(noisy(), 2051)]), drawn)
+
+
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"count": 2.5}, {"count": 5, "block": 0}])
 def test_rows_come_in_whole_numbers(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be (a whole number )?in \[1, "):
@@ -171,10 +188,11 @@ class Scattered(designs.Design):
         return codes @ self.rows[:-1] + self.rows[-1]
 
 
+@pytest.mark.parametrize("ranks", [(1, 1, 1), (1, 2, 2), (1, 3, 2)])
 @given(seed=st.integers(0, 2**32 - 1), block=st.integers(5, 60))
-def test_moments_and_firings_of_the_crowd_are_those_of_its_rows(seed: int, block: int) -> None:
+def test_moments_and_firings_of_the_crowd_are_those_of_its_rows(ranks: tuple[int, ...], seed: int, block: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    design = Fixed([torch.randn(r, WIDTH, generator=generator) for r in (1, 3, 2)], 2)
+    design = Fixed([torch.randn(r, WIDTH, generator=generator) for r in ranks], 2)
     observation = replace(observe(design, noisy(), 60), rows=Rows(noisy(), 60, seed, block))
     crowd, units = observation.crowd, observation.units
     codes = design.encode(torch.cat([b.x for b in observation.rows]))

@@ -28,10 +28,18 @@ CIRCLE, SPHERE = 2, 4
 
 
 def cover(
-    design: Design, feature: int, k: int = 1, eps: float = 0.5, *, points: int = 200, cap: int = 64, seed: int = 0
+    design: Design,
+    feature: int,
+    k: int = 1,
+    eps: float = 0.5,
+    *,
+    points: int = 200,
+    cap: int = 64,
+    share: float = 1.0,
+    seed: int = 0,
 ) -> Covering:
-    observation = observe(design, KNOWN, 300)
-    return covering_number(observation, feature, k, eps, torch.Generator().manual_seed(seed), points=points, cap=cap)
+    observation, generator = observe(design, KNOWN, 300), torch.Generator().manual_seed(seed)
+    return covering_number(observation, feature, k, eps, generator, points, cap, share)
 
 
 class Rectified(Fixed):
@@ -68,6 +76,16 @@ def test_lines_at_45_degrees_are_all_needed():
     found = cover(Fixed(fan(4, pi), 4), CIRCLE)
     assert (found.upper, found.censored, found.fresh) == (4, False, 1)
     assert found.sphere_floor == bounds.circle_count(0.5) == 3
+
+
+@pytest.mark.parametrize(("share", "needed"), [(0.25, 1), (0.6, 2), (0.9, 4)])
+def test_a_share_of_the_points_takes_fewer_lines(share, needed):
+    """Two of the lines at right angles cover two thirds of the circle, three of them five sixths."""
+    found = cover(Fixed(fan(4, pi), 4), CIRCLE, share=share)
+    assert (found.upper, found.chosen, found.censored) == (needed, needed, False)
+    assert share <= found.covered
+    assert cover(Fixed(fan(4, pi), 4), CIRCLE, share=share, cap=needed).upper == needed
+    assert needed == 1 or cover(Fixed(fan(4, pi), 4), CIRCLE, share=share, cap=needed - 1).upper == inf
 
 
 def test_rays_cover_half_of_what_lines_do():
@@ -246,6 +264,8 @@ def line_world() -> World:
         ({"eps": 1.0}, "eps must be in"),
         ({"points": 0}, "points must be in"),
         ({"cap": 0.5}, "cap must be"),
+        ({"share": 0.0}, "share must be in"),
+        ({"share": 1.1}, "share must be in"),
     ],
 )
 def test_bad_arguments_are_named(change, message):

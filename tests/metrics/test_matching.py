@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasa_theory.metrics import observe
-from sasa_theory.metrics.matching import assign
+from sasa_theory.metrics import METRICS, observe
+from sasa_theory.metrics.matching import Matching, assign
 
 from . import dictionaries
 from .dictionaries import DIMS, WIDTH, Fixed
@@ -28,6 +29,13 @@ def test_a_subspace_is_recovered_up_to_eighteen_degrees(degrees: int, recovered:
     observation = observe(Fixed(turned, 2, gates=bases), known(), ROWS)
     assert value("recovery", observation) == pytest.approx(math.cos(angle) ** 2, rel=1e-5)
     assert value("recovered", observation) == recovered
+
+
+@pytest.mark.parametrize(("recovery", "f1", "recovered"), [(0.9, 0.8, 1), (0.9 - 1e-9, 0.8, 0), (0.9, 0.8 - 1e-9, 0)])
+def test_both_thresholds_count_as_reached(recovery: float, f1: float, recovered: int) -> None:
+    unit, scores = torch.tensor([0]), (torch.tensor([[score]], dtype=torch.float64) for score in (recovery, f1))
+    matching = Matching(*scores, subspace=unit, support=unit, occurs=torch.tensor([True]))
+    assert METRICS["recovered"].measure(SimpleNamespace(matching=matching)).value == recovered
 
 
 def test_one_wrong_unit_in_two_assignments_is_no_recovery() -> None:

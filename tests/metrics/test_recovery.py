@@ -14,7 +14,8 @@ from sasa_theory import designs
 from sasa_theory.bounds import random_subspace_cosine
 from sasa_theory.metrics import METRICS, judge, observe
 from sasa_theory.metrics.judge import random_like
-from sasa_theory.metrics.subspaces import principal
+from sasa_theory.metrics.subspaces import observe_subspaces, principal
+from sasa_theory.metrics.units import Units
 from synthetic import Feature, Features, Independent, Listed, World, preset
 
 from . import dictionaries
@@ -108,6 +109,15 @@ def test_a_direction_counts_from_one_per_cent_of_the_energy(share: float, rank: 
     unit = torch.cat((first, length * second))
     observation = observe(Fixed([unit], 1, encoders=[torch.cat((first, second))]), known(), ROWS)
     assert observation.subspaces.ranks.tolist() == [rank]
+
+
+@pytest.mark.parametrize(("columns", "rank"), [(99, 99), (100, 99), (101, 100)])
+def test_of_equally_strong_directions_as_many_count_as_hold_99_per_cent_in_every_basis(columns: int, rank: int) -> None:
+    turned, eye = dictionaries.orthogonal(columns, torch.Generator().manual_seed(columns)), torch.eye(columns)
+    for decoder in (eye, turned):
+        units = Units(decoder.unsqueeze(0), torch.zeros(columns), torch.arange(columns).unsqueeze(0), columns)
+        found = observe_subspaces(units, eye.double().unsqueeze(0), (eye[:2],))
+        assert found.ranks.tolist() == [rank]
 
 
 # Features that never occur, or without a unit.

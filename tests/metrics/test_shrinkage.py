@@ -86,3 +86,5 @@ def test_few_slices_shrink_nothing_and_none_say_nothing() -> None:
     assert found[~seen].isnan().all()
     torch.testing.assert_close(gap[seen], torch.zeros(2, dtype=torch.float64), rtol=0, atol=1e-5)
     assert gap[~seen].isnan().all()
+    penalised = shrinkage_gap(observation, 0.1)[seen]  # 1 - lam / (2 usage s) is predicted, of a usage of 1
+    torch.testing.assert_close(penalised, 0.05 / observation.alone.power[seen], rtol=1e-4, atol=0)

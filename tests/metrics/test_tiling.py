@@ -163,3 +163,10 @@ def test_slices_that_no_unit_serves_are_left_out():
     assert shared.at_once == pytest.approx(1)
     assert shared.strangers == pytest.approx(0.5)
     assert all(part.isnan().all() for part in turns(0 * added, slices))
+
+
+def test_many_units_that_add_little_each_share_a_slice_all_the_same():
+    """A hundred-millionth of the slice's energy is served, by a thousand units; one of them alone is rounding."""
+    found = turns(torch.full((4, 1000), 1e-11, dtype=torch.float64), torch.eye(4, dtype=torch.float64))
+    assert found.shares.numpy() == pytest.approx(1e-3)
+    assert turns(torch.full((4, 1), 1e-11, dtype=torch.float64), torch.eye(4, dtype=torch.float64)).shares.isnan().all()

@@ -230,6 +230,42 @@ def test_members_on_the_same_rows_have_their_own_bias_gain_and_allowed_units(opt
         mine = Active(*(field[i] for field in together))
         assert torch.allclose(mine.dense(10), alone.dense(10))
         assert torch.equal(mine.starts, alone.starts)
+    only = torch.vmap(call)({name: field[:1] for name, field in stacked.items()})
+    assert torch.allclose(only.values, together.values[:1])
+
+
+@pytest.mark.parametrize("layout", ["each row repeated", "members last"])
+def test_rows_of_a_members_own_are_not_taken_for_shared_ones(layout):
+    members, rule = [problem(seed, 9, 7, 10, 2, torch.float64) for seed in range(3)], TopUnits(3, 2)
+    names = ("centre", "encoder", "bias")
+    rows = [m["x"][:1].expand(9, -1) if layout == "each row repeated" else m["x"] for m in members]
+
+    def call(p: dict[str, Tensor], x: Tensor) -> Active:
+        return encode_active(x, p["centre"], p["encoder"], p["bias"], rule)
+
+    stacked = {name: torch.stack([m[name] for m in members]) for name in names}
+    if layout == "each row repeated":
+        together = torch.vmap(call)(stacked, torch.stack([x[:1] for x in rows]).expand(-1, 9, -1))
+    else:
+        together = torch.vmap(call, in_dims=(0, 2))(stacked, torch.stack(rows, dim=2))
+    for i, (member, x) in enumerate(zip(members, rows, strict=True)):
+        mine = Active(*(field[i] for field in together))
+        assert torch.allclose(mine.dense(10), call(member, x).dense(10))
+
+
+@pytest.mark.parametrize("ensembles", [1, 2])
+def test_an_ensemble_of_ensembles_is_its_members(ensembles):
+    members = [problem(seed, 9, 7, 10, 2, torch.float64) for seed in range(2 * ensembles)]
+    names, x, rule = ("centre", "encoder", "bias"), members[0]["x"], TopUnits(3, 2)
+
+    def call(p: dict[str, Tensor]) -> Active:
+        return encode_active(x, p["centre"], p["encoder"], p["bias"], rule)
+
+    stacked = {name: torch.stack([m[name] for m in members]).unflatten(0, (ensembles, 2)) for name in names}
+    together = torch.vmap(torch.vmap(call))(stacked)
+    for i, member in enumerate(members):
+        mine = Active(*(field[divmod(i, 2)] for field in together))
+        assert torch.allclose(mine.dense(10), call(member).dense(10))
 
 
 @pytest.mark.parametrize(
@@ -246,3 +282,13 @@ def test_impossible_rules_are_refused_each_time(settings, match):
     for _ in range(2):
         with pytest.raises(ValueError, match=match):
             TopUnits(**settings)
+
+
+def test_a_rule_of_a_count_alone_keeps_single_columns_by_their_size_in_each_row_without_a_look():
+    assert TopUnits(3) == TopUnits(count=3, rank=1, by="norm", over="row", screen=False)
+
+
+def test_a_truth_value_is_no_count_though_it_equals_one_that_was_checked():
+    TopUnits(1)
+    with pytest.raises(ValueError, match="count must be a real number"):
+        TopUnits(True)

@@ -54,3 +54,12 @@ def test_infinite_numbers_are_the_largest_and_the_smallest():
     assert {3, 30} < set(kept[0].tolist())
     assert {0, 1} < set(kept[1].tolist())
     assert torch.equal(scores[2].topk(4).indices.sort().values, kept[2].sort().values)
+
+
+@pytest.mark.parametrize("m", [4, 16, 512])
+def test_the_first_entry_exceeds_the_last_by_one_bit(m):
+    """The bits that say where the two stand are all different: the sort takes the last one for the larger."""
+    scores = torch.zeros(3, m)
+    scores[:, -1] = 1.0
+    scores[:, 0] = 1.0 + torch.finfo().eps
+    assert top_of_rows(scores, 1).tolist() == [[0]] * 3

@@ -61,10 +61,18 @@ def test_an_ensemble_is_its_members(rank, cached, dense_share, monkeypatch):
     }
     for call, args in calls.values():
         together = torch.vmap(torch.vmap(call))(*args)
+        assert torch.allclose(torch.vmap(torch.vmap(call))(*(a[:1] for a in args)), together[:1])
         for i in range(2):
             assert torch.allclose(torch.vmap(call)(*(a[i] for a in args)), together[i])
             for j in range(2):
                 assert torch.allclose(call(*(a[i, j] for a in args)), together[i, j])
+
+
+def test_a_unit_is_active_though_some_of_its_columns_are_zero():
+    dense = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
+    active = Active.of(dense, 2)
+    assert (active.units.tolist(), active.starts.tolist()) == ([0, 1], [0, 1, 2])
+    assert torch.equal(active.dense(2), dense)
 
 
 def test_another_code_with_the_same_tensors_is_sorted_anew(monkeypatch):
@@ -77,7 +85,7 @@ def test_another_code_with_the_same_tensors_is_sorted_anew(monkeypatch):
     assert torch.allclose(sparse.unit_sums(values, units, starts, x, 7)[:5], dense.flip(1).mT @ x)
     reverse = starts[-1] - starts.flip(0)  # rows of other lengths
     wanted = Active(values, units, reverse).dense(5)
-    assert torch.allclose(sparse.unit_sums(values, units, reverse, x, 5), wanted.mT @ x)
+    assert torch.allclose(sparse.unit_sums(values, units, reverse, x, 7)[:5], wanted.mT @ x)
 
 
 @pytest.mark.parametrize("rank", [1, 3])
