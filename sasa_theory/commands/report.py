@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .completion import tier_names
 from .consoles import console as console_of
 
 _NEEDED = ("jinja2", "plotly", "itables", "latex2mathml", "seaborn")
@@ -28,7 +29,8 @@ def report(
     tier: Annotated[
         str | None,
         typer.Option(
-            help="Add the shipped baselines of this tier, or none; those that can be compared with RECORDS if omitted."
+            help="Add the shipped baselines of this tier, or none; those that can be compared with RECORDS if omitted.",
+            autocompletion=tier_names,
         ),
     ] = None,
     scene: Annotated[
@@ -47,7 +49,7 @@ def report(
 
     Renders from records alone; only --scene loads a design. Damaged lines of records are passed over, and said.
 
-    Exit status: 0; 2 bad arguments, no records, or a file that holds something else.
+    Exit status: 0; 2 bad arguments, no records, or a file that holds something else; 3 it failed; 130 interrupted.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
