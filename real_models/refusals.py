@@ -1,11 +1,16 @@
-"""What commands share: one sentence where something cannot be done, exit statuses and threads."""
+"""What commands share: one sentence where something cannot be done, exit statuses, how to go on, and threads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextmanager
@@ -27,6 +32,22 @@ def refusals(hint: str | None = None) -> Iterator[None]:
         from rich.console import Console
 
         Console(stderr=True).print_exception()
+        raise typer.Exit(3) from None
+
+
+@contextmanager
+def resumable(console: Console, out: Path) -> Iterator[None]:
+    """Around training: upon Ctrl-C say how to go on and end with 130; end with 3 if it diverged."""
+    from sasa_theory.training.divergence import Diverged
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = f"Interrupted; the same command with --resume goes on from {out}."
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(130) from None
+    except Diverged as error:
+        console.print(f"Training diverged: {error}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(3) from None
 
 

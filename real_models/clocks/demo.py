@@ -20,7 +20,7 @@ from sasa_theory.designs.contract import Design
 from sasa_theory.limits import whole_cores
 from sasa_theory.workers import begin_worker, one_blas_thread_each, one_thread
 
-from .judging import Entrant, calibrated, judged, large, rotations, trained
+from .judging import Entrant, chance, judged, large, rotations, trained, truth
 from .separation import SINGLE, Separated, Separation, frequencies, separation
 from .transformer import Lesson, teach
 from .world import ClockWorld, clock_world
@@ -181,9 +181,9 @@ def demonstrate(plan: Plan, *, jobs: int | None = None, folder: Path | None = No
             workers.submit(_judged, {name: of[seed] for name, of in members.items()}, plan.lesson, folder, seed)
             for seed in seeds
         ]
-        chance = workers.submit(_calibrated, {name: of[0] for name, of in members.items()}, plan.lesson, folder)
+        around = workers.submit(_calibrated, {name: of[0] for name, of in members.items()}, plan.lesson, folder)
         by_seed = [one.result() for one in each]
-        null, oracle = chance.result()
+        null, oracle = around.result()
         failed = {name: one.result() for name, one in falsified.items()}
     chosen = large(world)
     return Found(
@@ -243,8 +243,8 @@ def _calibrated(
     designs: dict[str, Design], lesson: Lesson, folder: Path | None
 ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[float]]]:
     world = _world(lesson, folder)
-    found = {name: calibrated(design, world) for name, design in designs.items()}
-    return {name: null for name, (null, _) in found.items()}, next(iter(found.values()))[1]
+    null = {name: chance(design, world) for name, design in designs.items()}
+    return null, truth(next(iter(designs.values())), world)
 
 
 def _falsified(entrant: Entrant, lesson: Lesson, folder: Path | None, seeds: Sequence[int]) -> Separated:

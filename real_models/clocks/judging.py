@@ -94,11 +94,14 @@ def judged(design: Design, world: ClockWorld) -> dict[str, list[float]]:
     return _values(observe(design, world, rows=len(world.x)))
 
 
-def calibrated(design: Design, world: ClockWorld) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """The same of a random dictionary of the design's shape, and of the true subspaces."""
-    observation = observe(design, world, rows=len(world.x))
-    random = random_like(observation)[0]
-    return judged(random, world), judged(true_subspaces(observation), world)
+def chance(design: Design, world: ClockWorld) -> dict[str, list[float]]:
+    """The same of a random dictionary of the design's shape."""
+    return judged(random_like(observe(design, world, rows=len(world.x)))[0], world)
+
+
+def truth(design: Design, world: ClockWorld) -> dict[str, list[float]]:
+    """The same of the true subspaces."""
+    return judged(true_subspaces(observe(design, world, rows=len(world.x))), world)
 
 
 def rotations(

@@ -9,7 +9,7 @@ import typer
 
 from sasa_theory.commands.consoles import console as console_of
 
-from ..refusals import quiet, refusals, use_threads
+from ..refusals import quiet, refusals, resumable, use_threads
 from . import options
 
 app = typer.Typer()
@@ -50,8 +50,6 @@ def compare(
 
     Exit status: 0; 2 bad arguments, or what they name cannot be had; 3 training diverged or failed; 130 interrupted.
     """
-    from sasa_theory.training.divergence import Diverged
-
     console = console_of()
     use_threads(threads)
     with refusals():
@@ -84,17 +82,11 @@ def compare(
         for name, each in wanted.items():  # refuses what cannot work
             told = estimate(prepare(each, source.language, source.corpus))
             console.print(f"{name}\n{told}", highlight=False, markup=False)
-        try:
+        with resumable(console, out):
             rows = None if first.cache is None else stored(first.cache, source)
             found = compared(
                 wanted, source, out, cache=rows, points=points, held_out=held_out, sequences=sequences, resume=resume
             )
-        except KeyboardInterrupt:
-            console.print(f"Interrupted; the same command with --resume goes on from {out}.")
-            raise typer.Exit(130) from None
-        except Diverged as error:
-            console.print(f"Training diverged: {error}", highlight=False)
-            raise typer.Exit(3) from None
         console.print(comparison_table(found))
         draw_comparison(found, out / "curves.png")
     typer.echo(f"{out / 'curves.json'} and curves.png hold the curves.")

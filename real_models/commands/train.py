@@ -9,7 +9,7 @@ import typer
 
 from sasa_theory.commands.consoles import console as console_of
 
-from ..refusals import quiet, refusals, use_threads
+from ..refusals import quiet, refusals, resumable, use_threads
 from . import options
 
 app = typer.Typer()
@@ -45,7 +45,6 @@ def train(
 
     Exit status: 0; 2 bad arguments, or what they name cannot be had; 3 training diverged or failed; 130 interrupted.
     """
-    from sasa_theory.training.divergence import Diverged
     from sasa_theory.training.processes import process_group
 
     console = console_of()
@@ -81,14 +80,8 @@ def train(
                 console.print(estimated(prepared), highlight=False)
             if estimate:
                 return
-            try:
+            with resumable(console, out):
                 carry_out(prepared, out, resume=resume)
-            except KeyboardInterrupt:
-                console.print(f"Interrupted; the same command with --resume goes on from {out}.")
-                raise typer.Exit(130) from None
-            except Diverged as error:
-                console.print(f"Training diverged: {error}", highlight=False)
-                raise typer.Exit(3) from None
     console.print(f"{out} holds the trained design. Next: sasa-theory real eval {out}", highlight=False)
 
 

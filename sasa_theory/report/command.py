@@ -86,13 +86,13 @@ def _shipped(inputs: Inputs, tier: str | None) -> list[Record]:
 
 def _fitting(own: Sequence[Record], candidates: dict[str, Record]) -> list[Record]:
     """Runs that can be compared with one's own, but of designs that one has run oneself."""
-    settings = {comparable(record) for record in own}
-    worlds = {setting for setting, _ in settings}
     taken = {(comparable(record), record.design) for record in own}
-    runs = [record for record in candidates.values() if record.purpose == "run"]
+    settings = {setting for setting, _ in taken}
+    worlds = {world for world, _ in settings}
+    runs = [(comparable(record), record) for record in candidates.values() if record.purpose == "run"]
     return [
         record
-        for record in runs
-        if (comparable(record), record.design) not in taken
-        and (comparable(record) in settings or (comparable(record)[1] is None and comparable(record)[0] in worlds))
+        for setting, record in runs
+        if (setting, record.design) not in taken
+        and (setting in settings or (setting[1] is None and setting[0] in worlds))
     ]

@@ -18,7 +18,7 @@ from .design_pages import design_pages, slugs
 from .explore import explorer
 from .inputs import Inputs
 from .languages import Shown, shown
-from .leaderboard import table
+from .leaderboard import Table, table
 from .metric_notes import note
 from .paper_figures import paper_figures
 from .pictures import by_dimension, growth, rank_phases
@@ -27,7 +27,7 @@ from .scene import Stored, stored_scene, theory_scene
 from .submission import submission
 from .summary import summary
 from .tables import paper_tables
-from .theorems import results, tiles
+from .theorems import Tile, results, tiles
 from .writing import INDEX, SUBMIT, check_replaceable, write_page
 
 TITLE = "Sparse autoencoders against known ground truth"
@@ -91,22 +91,17 @@ def build(inputs: Inputs, out: Path, options: Options | None = None) -> tuple[st
     inputs = anonymous(inputs) if options.anonymous else inputs
     judged, notes = results(inputs.evidence)
     ranked = boards(inputs.records)
-    files = _files(inputs, ranked, judged)
+    named = _named(ranked)
+    tables = [(name, table(board)) for name, board in named.items()]
+    board_tiles = tiles(judged)
+    texts = paper_tables(tables, board_tiles)
+    files = paper_figures(named, [result for result, _ in judged]) | {name: t.encode() for name, t in texts.items()}
     notes = [*inputs.notes, *notes]
-    page = _page(
-        ranked, judged, shown(inputs.language), _pictures(ranked, judged, options), notes, options, list(files)
-    )
+    language, pictures = shown(inputs.language), _pictures(ranked, judged, options)
+    page = _page(ranked, tables, board_tiles, language, pictures, notes, options, list(files))
     listed = json.dumps({**submission(inputs, judged), "files": sorted(files)}, indent=1, allow_nan=False)
     write_page({**files, SUBMIT: listed.encode() + b"\n", INDEX: page.encode()}, out)
     return tuple(notes)
-
-
-def _files(inputs: Inputs, ranked: Sequence[Board], judged: Sequence[tuple[Result, str]]) -> dict[str, bytes]:
-    """Figures and tables by name."""
-    named = _named(ranked)
-    texts = paper_tables([(name, table(board)) for name, board in named.items()], tiles(judged))
-    figures = paper_figures(named, [result for result, _ in judged])
-    return figures | {name: text.encode() for name, text in texts.items()}
 
 
 def _pictures(ranked: Sequence[Board], judged: Sequence[tuple[Result, str]], options: Options) -> Pictures:
@@ -123,19 +118,19 @@ def _pictures(ranked: Sequence[Board], judged: Sequence[tuple[Result, str]], opt
 
 def _page(
     ranked: Sequence[Board],
-    judged: Sequence[tuple[Result, str]],
+    tables: Sequence[tuple[str, Table]],
+    board_tiles: Sequence[Tile],
     language: Sequence[Shown],
     pictures: Pictures,
     notes: Sequence[str],
     options: Options,
     files: Sequence[str],
 ) -> str:
-    board_tiles = tiles(judged)
     metrics = dict.fromkeys(metric for board in ranked for metric in board.metrics)
     parts: Mapping[str, Any] = {
         "title": options.title,
         "summary": summary(ranked, board_tiles, language),
-        "boards": [(slug, table(board)) for slug, board in _named(ranked).items()],
+        "boards": tables,
         "slugs": slugs(ranked),
         "explorer": explorer(ranked) if ranked else None,
         "tiles": board_tiles,
