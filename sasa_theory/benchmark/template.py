@@ -23,12 +23,14 @@ class MySAE(nn.Module):
         self.encoder, self.decoder = nn.Parameter(rows.clone()), nn.Parameter(rows.clone())
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def encode(self, x: Tensor) -> Tensor:  # (rows, width) -> (rows, columns); a column that is 0 is silent
+    def encode(self, x: Tensor) -> Tensor:
+        """(rows, width) -> (rows, columns); a column that is 0 is silent."""
         codes = ((x - self.bias) @ self.encoder.T).relu()
         kept = codes.topk(self.active, dim=1)
         return torch.zeros_like(codes).scatter(1, kept.indices, kept.values)
 
-    def decode(self, codes: Tensor) -> Tensor:  # (rows, columns) -> (rows, width); affine: codes @ D + b
+    def decode(self, codes: Tensor) -> Tensor:
+        """(rows, columns) -> (rows, width); affine: codes @ D + b."""
         return codes @ self.decoder + self.bias
 
     # Optional: loss(x) -> what to minimise (default: squared error); units() -> which unit each column belongs to.
